@@ -1,0 +1,146 @@
+"""The one place that turns any accepted X into ``(n, C, H, W)`` float32 pixels, and back."""
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from sklearn_cellfate.table import (
+    image_column,
+    image_column_names,
+    is_image_dtype,
+    only_column,
+    to_images,
+)
+
+__all__ = ["images_like", "validate_images"]
+
+
+def validate_images(estimator, X, *, reset):
+    """Return the images in X as float32 and hold them against what `estimator` was fitted on.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``image_shape_`` and ``n_features_in_`` when `reset`. Its parameter ``image_shape``,
+        if it has one, says how the rows of a 2-D X fold into images.
+    X : DataFrame with one image column, Series of images, or array of shape (n, H, W), \
+(n, C, H, W) or (n, C * H * W)
+        Other columns of a data frame that has an image column are ignored. A 2-D row is a
+        ``(1, 1, n_features)`` image when ``image_shape`` is None.
+    reset : bool
+        True in ``fit``; False where X must have the shape of the images fitted on.
+
+    Returns
+    -------
+    images : ndarray of shape (n, C, H, W), float32, C-contiguous
+
+    Raises
+    ------
+    ValueError
+        If X has no rows, no or several image columns, pixels that are missing or infinite, or
+        images of another shape than those fitted on.
+    """
+    if _holds_images(X):
+        images = _finite_float32(to_images(X))
+        if reset:
+            _remember_column(estimator, X, images)
+    elif np.ndim(X) > 2:
+        X = np.asarray(X)
+        check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=False)
+        images = _finite_float32(to_images(X.astype(np.uint8) if X.dtype == bool else X))
+        if reset:
+            estimator.n_features_in_ = int(np.prod(images.shape[1:]))
+    else:
+        images = _fold_rows(estimator, validate_data(estimator, X, reset=reset, dtype=np.float32))
+    _check_shape(estimator, images.shape[1:], reset)
+    return images
+
+
+def images_like(X, images):
+    """Return `images` in the form that X had.
+
+    Parameters
+    ----------
+    X : as accepted by validate_images
+        What the images were read from.
+    images : ndarray of shape (n, C, H, W)
+        The images to hand back.
+
+    Returns
+    -------
+    X_like : DataFrame, Series or ndarray
+        A data frame keeps its other columns; an ``(n, H, W)`` array stays one while there is one
+        channel; a 2-D array stays 2-D.
+    """
+    if isinstance(X, pd.DataFrame) and image_column_names(X):
+        return X.assign(**{only_column(X, image_column_names(X), "image"): image_column(images)})
+    if isinstance(X, pd.Series):
+        return pd.Series(image_column(images), index=X.index, name=X.name)
+    if np.ndim(X) == 3 and images.shape[1] == 1:
+        return images[:, 0]
+    return images.reshape(len(images), -1) if np.ndim(X) == 2 else images
+
+
+def describe_shape(shape):
+    """Say an image shape in words: ``2 channels of 20 x 20 pixels``."""
+    channels, height, width = shape
+    return f"{channels} channel{'s' * (channels != 1)} of {height} x {width} pixels"
+
+
+def _holds_images(X):
+    if not isinstance(X, pd.DataFrame):
+        return is_image_dtype(getattr(X, "dtype", None))
+    if image_column_names(X):
+        return True
+    if len(X.columns) and not any(dtype.kind in "biuf" for dtype in X.dtypes):
+        only_column(X, [], "image")  # nothing numeric to fall back on: raises
+    return False
+
+
+def _remember_column(estimator, X, images):
+    if isinstance(X, pd.DataFrame):
+        estimator.feature_names_in_ = np.array(image_column_names(X), dtype=object)
+        estimator.n_features_in_ = 1
+    else:
+        estimator.n_features_in_ = int(np.prod(images.shape[1:]))
+
+
+def _finite_float32(images):
+    if not len(images):
+        raise ValueError("Found array with 0 sample(s): X has no rows, at least one is needed.")
+    with np.errstate(over="ignore"):
+        images = np.ascontiguousarray(images, dtype=np.float32)
+    if not np.isfinite(np.sum(images, dtype=np.float64)):
+        bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+        if len(bad):
+            raise ValueError(
+                f"{len(bad)} of {len(images)} images contain NaN or infinite pixels "
+                f"(the first is row {bad[0]}); drop these rows or fill the pixels first."
+            )
+    return images
+
+
+def _fold_rows(estimator, rows):
+    shape = getattr(estimator, "image_shape", None)
+    if shape is None:
+        return rows[:, np.newaxis, np.newaxis, :]
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"image_shape must be (channels, height, width), found {shape!r}.")
+    if int(np.prod(shape)) != rows.shape[1]:
+        raise ValueError(
+            f"image_shape={tuple(shape)} asks for {int(np.prod(shape))} values a row, "
+            f"but X has {rows.shape[1]}."
+        )
+    return rows.reshape(len(rows), *shape)
+
+
+def _check_shape(estimator, shape, reset):
+    if reset:
+        estimator.image_shape_ = tuple(int(side) for side in shape)
+        return
+    check_is_fitted(estimator)
+    if tuple(shape) != estimator.image_shape_:
+        raise ValueError(
+            f"X has images with {describe_shape(shape)}, but {type(estimator).__name__} "
+            f"was fitted on images with {describe_shape(estimator.image_shape_)}."
+        )

@@ -1,0 +1,374 @@
+"""The cell table: a data frame with one row a cell, whose pixels live in Arrow columns.
+
+An *image column* holds a ``(C, H, W)`` tensor a row, a *movie column* a list of such tensors, as
+long as the cell lived. Both are ordinary pandas columns, so whatever works on a
+:class:`pandas.DataFrame` (selecting, splitting, joining, copying, pickling) works on the pixels.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+__all__ = [
+    "image_column",
+    "image_column_names",
+    "is_image_dtype",
+    "is_movie_dtype",
+    "movie_column",
+    "movie_column_names",
+    "read_cells",
+    "to_images",
+    "to_movies",
+    "write_cells",
+]
+
+
+def image_column(images):
+    """Turn a stack of images into a column of a cell table.
+
+    Parameters
+    ----------
+    images : array-like of shape (n, H, W) or (n, C, H, W)
+        One image a cell. A missing channel axis is read as one channel. Any integer or floating
+        dtype; it is kept as it is.
+
+    Returns
+    -------
+    column : pandas.arrays.ArrowExtensionArray of length n
+        Assign it to a data frame: ``table["image"] = image_column(images)``. A C-contiguous
+        input is not copied.
+
+    Raises
+    ------
+    ValueError
+        If the array has neither three nor four dimensions, an axis of length zero, or a dtype
+        that is not numeric.
+
+    See Also
+    --------
+    to_images : The way back.
+    movie_column : The same for movies of unequal length.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn_cellfate import image_column, to_images
+    >>> cells = pd.DataFrame({"donor": ["a", "b"], "image": image_column(np.ones((2, 20, 20)))})
+    >>> to_images(cells["image"]).shape
+    (2, 1, 20, 20)
+    """
+    images = _with_channel_axis(np.asarray(images), "images", "n")
+    flat = pa.array(np.ascontiguousarray(images).reshape(-1))
+    return pd.arrays.ArrowExtensionArray(pa.chunked_array([_tensor_array(flat, images.shape[1:])]))
+
+
+def movie_column(movies):
+    """Turn movies of any lengths into a column of a cell table.
+
+    Parameters
+    ----------
+    movies : sequence of arrays of shape (T, H, W) or (T, C, H, W)
+        One movie a cell. ``T`` may differ between cells; channels, height, width and dtype may
+        not. A missing channel axis is read as one channel.
+
+    Returns
+    -------
+    column : pandas.arrays.ArrowExtensionArray of length ``len(movies)``
+
+    Raises
+    ------
+    ValueError
+        If the sequence is empty, or if a movie's frames differ in shape or dtype from the first
+        movie's; the message names the movie.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from sklearn_cellfate import movie_column, to_movies
+    >>> column = movie_column([np.zeros((3, 2, 20, 20)), np.zeros((5, 2, 20, 20))])
+    >>> cells = pd.DataFrame({"movie": column})
+    >>> [movie.shape for movie in to_movies(cells["movie"])]
+    [(3, 2, 20, 20), (5, 2, 20, 20)]
+    """
+    movies = _each_with_channel_axis(movies)
+    if not movies:
+        raise ValueError("movie_column needs at least one movie to know the shape of a frame.")
+    first = movies[0]
+    for i, movie in enumerate(movies):
+        if movie.shape[1:] != first.shape[1:] or movie.dtype != first.dtype:
+            raise ValueError(
+                f"movie {i} has frames of shape {movie.shape[1:]} and dtype {movie.dtype}, "
+                f"movie 0 of shape {first.shape[1:]} and dtype {first.dtype}; "
+                "all movies of a column must agree."
+            )
+    lengths = [len(movie) for movie in movies]
+    flat = pa.array(np.concatenate([movie.reshape(-1) for movie in movies]))
+    frames = _tensor_array(flat, first.shape[1:])
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64())
+    column = pa.LargeListArray.from_arrays(offsets, frames)
+    return pd.arrays.ArrowExtensionArray(pa.chunked_array([column]))
+
+
+def to_images(X):
+    """Return the pixels of an image column as one array.
+
+    Parameters
+    ----------
+    X : DataFrame with exactly one image column, Series or array of an image column, or \
+ndarray of shape (n, H, W) or (n, C, H, W)
+        Where the pixels are.
+
+    Returns
+    -------
+    images : ndarray of shape (n, C, H, W)
+        In the column's own dtype, without a copy where the rows lie together in memory (then it
+        is read-only).
+
+    Raises
+    ------
+    ValueError
+        If a data frame has no image column or several, or if a row has no image.
+    """
+    if isinstance(X, pd.DataFrame):
+        X = X[only_column(X, image_column_names(X), "image")]
+    if not hasattr(X, "dtype") or not isinstance(X.dtype, pd.ArrowDtype):
+        return _with_channel_axis(np.asarray(X), "X", "n")
+    if not is_image_dtype(X.dtype):
+        raise ValueError(f"expected an image column, found a column of dtype {X.dtype}.")
+    column = _arrow_column(X)
+    _refuse_missing(column.null_count, len(column), "image")
+    return _stack_tensors(column.chunks, column.type)
+
+
+def to_movies(X):
+    """Return the movies of a movie column as a list of arrays.
+
+    Parameters
+    ----------
+    X : DataFrame with exactly one movie column, Series or array of a movie column, or \
+sequence of ndarrays of shape (T, H, W) or (T, C, H, W)
+        Where the movies are.
+
+    Returns
+    -------
+    movies : list of ndarray of shape (T, C, H, W)
+        In the column's own dtype, each a view into the column where possible.
+
+    Raises
+    ------
+    ValueError
+        If a data frame has no movie column or several, or if a row has no movie.
+    """
+    if isinstance(X, pd.DataFrame):
+        X = X[only_column(X, movie_column_names(X), "movie")]
+    if not hasattr(X, "dtype") or not isinstance(X.dtype, pd.ArrowDtype):
+        return _each_with_channel_axis(X)
+    if not is_movie_dtype(X.dtype):
+        raise ValueError(f"expected a movie column, found a column of dtype {X.dtype}.")
+    column = _arrow_column(X)
+    _refuse_missing(column.null_count, len(column), "movie")
+    movies = []
+    for chunk in column.chunks:
+        frames = _stack_tensors([chunk.flatten()], column.type.value_type)
+        ends = np.cumsum(chunk.value_lengths().to_numpy(zero_copy_only=False))
+        movies.extend(np.split(frames, ends[:-1]))
+    return movies
+
+
+def read_cells(path, columns=None):
+    """Read a cell table from a Parquet file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    columns : sequence of str, default=None
+        Read only these columns, in this order; all by default.
+
+    Returns
+    -------
+    table : DataFrame
+        As it was written: index, order, dtypes and pixels.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not a Parquet file, is damaged, or lacks one of `columns`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no cell table at {str(path)!r}.")
+    try:
+        present = pq.read_schema(path).names
+        absent = [name for name in columns or () if name not in present]
+        if not absent:
+            columns = None if columns is None else list(columns)
+            table = pq.read_table(path, columns=columns, use_pandas_metadata=True)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise ValueError(f"{str(path)!r} is not a readable Parquet file: {error}") from error
+    if absent:
+        raise ValueError(f"{str(path)!r} has no column {absent[0]!r}; it has {listing(present)}.")
+    return _to_pandas(table)
+
+
+def write_cells(table, path):
+    """Write a cell table to a Parquet file.
+
+    The file appears whole or not at all: it is written beside its place and then moved there.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Any data frame; image and movie columns are stored as Arrow tensors.
+    path : str or path-like
+        Where to. An existing file is replaced.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np, pandas as pd
+    >>> from sklearn_cellfate import image_column, read_cells, write_cells
+    >>> cells = pd.DataFrame({"image": image_column(np.eye(4, dtype="uint8")[None])})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "cells.parquet")
+    ...     write_cells(cells, path)
+    ...     read_cells(path).equals(cells)
+    True
+    """
+    path = Path(path)
+    arrow = pa.Table.from_pandas(table)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    os.close(handle)
+    try:
+        pq.write_table(arrow, partial)
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
+
+
+def is_image_dtype(dtype):
+    """Whether a column of this dtype holds one image a row."""
+    return isinstance(dtype, pd.ArrowDtype) and _is_image_type(dtype.pyarrow_dtype)
+
+
+def is_movie_dtype(dtype):
+    """Whether a column of this dtype holds one movie a row."""
+    return isinstance(dtype, pd.ArrowDtype) and _is_movie_type(dtype.pyarrow_dtype)
+
+
+def image_column_names(table):
+    """Names of the image columns of a data frame, in order."""
+    return [name for name, dtype in zip(table.columns, table.dtypes) if is_image_dtype(dtype)]
+
+
+def movie_column_names(table):
+    """Names of the movie columns of a data frame, in order."""
+    return [name for name, dtype in zip(table.columns, table.dtypes) if is_movie_dtype(dtype)]
+
+
+def _is_image_type(arrow_type):
+    return isinstance(arrow_type, pa.FixedShapeTensorType) and len(arrow_type.shape) in (2, 3)
+
+
+def _is_movie_type(arrow_type):
+    is_list = pa.types.is_list(arrow_type) or pa.types.is_large_list(arrow_type)
+    return is_list and _is_image_type(arrow_type.value_type)
+
+
+def _arrow_column(column):
+    array = column.array if isinstance(column, pd.Series) else column
+    return pa.chunked_array(array.__arrow_array__())
+
+
+def _with_channel_axis(array, name, first_axis):
+    if array.ndim not in (3, 4) or 0 in array.shape[1:]:
+        raise ValueError(
+            f"{name} has shape {array.shape}; expected ({first_axis}, H, W) or "
+            f"({first_axis}, C, H, W) with at least one pixel."
+        )
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} has dtype {array.dtype}; expected integer or floating pixels.")
+    return array[:, np.newaxis] if array.ndim == 3 else array
+
+
+def _each_with_channel_axis(movies):
+    return [_with_channel_axis(np.asarray(m), f"movie {i}", "T") for i, m in enumerate(movies)]
+
+
+def _tensor_array(flat, shape):
+    # Built from storage because FixedShapeTensorArray.from_numpy_ndarray infers a permutation
+    # for axes of length one, and such a column cannot be read after Parquet.
+    storage = pa.FixedSizeListArray.from_arrays(flat, int(np.prod(shape)))
+    return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(flat.type, list(shape)), storage)
+
+
+def _stack_tensors(chunks, arrow_type):
+    stacks = [chunk.storage.flatten().to_numpy(zero_copy_only=False) for chunk in chunks]
+    if len(stacks) == 1:
+        flat = stacks[0]
+    else:
+        flat = np.concatenate([np.empty(0, arrow_type.value_type.to_pandas_dtype()), *stacks])
+    images = flat.reshape(-1, *arrow_type.shape)
+    if arrow_type.permutation is not None:  # written by somebody else's from_numpy_ndarray
+        images = images.transpose(0, *(1 + axis for axis in arrow_type.permutation))
+    return images[:, np.newaxis] if images.ndim == 3 else images
+
+
+def only_column(table, names, kind):
+    """Return the one name in `names`, or say what was found instead."""
+    if len(names) == 1:
+        return names[0]
+    found = f"{len(names)}: {listing(names)}" if names else f"none among {listing(table.columns)}"
+    raise ValueError(f"expected exactly one {kind} column, found {found}.")
+
+
+def _refuse_missing(n_missing, n_rows, kind):
+    if n_missing:
+        raise ValueError(f"{n_missing} of {n_rows} rows have no {kind}; drop them first.")
+
+
+def _to_pandas(table):
+    """Convert an Arrow table; columns that pandas held as Arrow stay Arrow, tensors always do."""
+    metadata = table.schema.pandas_metadata or {"columns": []}
+    held_as_arrow = {
+        field["name"]
+        for field in metadata["columns"]
+        if field["numpy_type"].endswith("[pyarrow]")
+        and field["name"] not in metadata["index_columns"]
+    }
+    arrow_names = [
+        field.name
+        for field in table.schema
+        if field.name in held_as_arrow or _is_image_type(field.type) or _is_movie_type(field.type)
+    ]
+    if held_as_arrow:
+        # pandas cannot parse the names that it gave such dtypes, so it must not see them.
+        fields = [f for f in metadata["columns"] if f["name"] not in held_as_arrow]
+        table = table.replace_schema_metadata(
+            table.schema.metadata
+            | {b"pandas": json.dumps(metadata | {"columns": fields}).encode()}
+        )
+    frame = table.drop_columns(arrow_names).to_pandas()
+    if not len(frame.columns) and not len(frame.index):
+        frame.index = pd.RangeIndex(len(table))
+    names = [name for name in table.column_names if name not in frame.index.names]
+    for position, name in enumerate(names):
+        if name in arrow_names:
+            frame.insert(position, name, pd.arrays.ArrowExtensionArray(table[name]))
+    return frame
+
+
+def listing(names, most=8):
+    """Names for an error message, cut when there are many."""
+    names = [repr(name) for name in names]
+    if len(names) > most:
+        names = names[:most] + [f"... ({len(names)} in all)"]
+    return ", ".join(names)
