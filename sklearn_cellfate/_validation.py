@@ -44,12 +44,12 @@ def validate_images(estimator, X, *, reset):
         images = _finite_float32(to_images(X))
         if reset:
             _remember_column(estimator, X, images)
-    elif np.ndim(X) > 2:
+    elif n_dimensions(X) > 2:
         X = np.asarray(X)
         check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=False)
         images = _finite_float32(to_images(X.astype(np.uint8) if X.dtype == bool else X))
         if reset:
-            estimator.n_features_in_ = int(np.prod(images.shape[1:]))
+            _remember_column(estimator, X, images)
     else:
         images = _fold_rows(estimator, validate_data(estimator, X, reset=reset, dtype=np.float32))
     _check_shape(estimator, images.shape[1:], reset)
@@ -76,9 +76,14 @@ def images_like(X, images):
         return X.assign(**{only_column(X, image_column_names(X), "image"): image_column(images)})
     if isinstance(X, pd.Series):
         return pd.Series(image_column(images), index=X.index, name=X.name)
-    if np.ndim(X) == 3 and images.shape[1] == 1:
+    if n_dimensions(X) == 3 and images.shape[1] == 1:
         return images[:, 0]
-    return images.reshape(len(images), -1) if np.ndim(X) == 2 else images
+    return images.reshape(len(images), -1) if n_dimensions(X) == 2 else images
+
+
+def n_dimensions(X):
+    """Count the axes of anything that NumPy can read; :func:`numpy.ndim` refuses duck arrays."""
+    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
 
 
 def describe_shape(shape):
@@ -102,6 +107,7 @@ def _remember_column(estimator, X, images):
         estimator.feature_names_in_ = np.array(image_column_names(X), dtype=object)
         estimator.n_features_in_ = 1
     else:
+        vars(estimator).pop("feature_names_in_", None)  # of an earlier fit on a data frame
         estimator.n_features_in_ = int(np.prod(images.shape[1:]))
 
 

@@ -174,7 +174,7 @@ sequence of ndarrays of shape (T, H, W) or (T, C, H, W)
     column = _arrow_column(X)
     _refuse_missing(column.null_count, len(column), "movie")
     movies = []
-    for chunk in column.chunks:
+    for chunk in filter(len, column.chunks):  # np.split makes one piece of nothing
         frames = _stack_tensors([chunk.flatten()], column.type.value_type)
         ends = np.cumsum(chunk.value_lengths().to_numpy(zero_copy_only=False))
         movies.extend(np.split(frames, ends[:-1]))

@@ -1,0 +1,10 @@
+"""Honest comparisons: the same folds, whole groups, intervals."""
+
+from sklearn_cellfate.model_selection._compare import compare_estimators
+from sklearn_cellfate.model_selection._folds import make_folds
+from sklearn_cellfate.model_selection._modalities import (
+    compare_modalities,
+    make_modality_pipelines,
+)
+
+__all__ = ["compare_estimators", "compare_modalities", "make_folds", "make_modality_pipelines"]

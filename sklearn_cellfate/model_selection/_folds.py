@@ -1,0 +1,88 @@
+"""Folds that keep groups whole, and what is wrong with groups that cannot be kept."""
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import (
+    LeaveOneGroupOut,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+)
+
+__all__ = ["make_folds"]
+
+MOST_GROUPS_TO_LEAVE_OUT = 10
+
+
+def make_folds(y, groups=None, cv=None, random_state=None):
+    """Split rows into folds, whole groups where groups are given.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Classes.
+    groups : ndarray of shape (n,) or None
+        Donor, clone, field ... of each row.
+    cv : int, splitter, iterable or None
+        By default each group is held out once where there are at most ten and each has every
+        class; else five stratified folds of groups, or of rows without groups.
+    random_state : int or None
+        Seed of the shuffling.
+
+    Returns
+    -------
+    folds : list of (train, test)
+        Indices.
+
+    Raises
+    ------
+    ValueError
+        If a fold would train without one of the classes; the message names class and group.
+    """
+    folds = list(_splitter(y, groups, cv, random_state).split(np.zeros(len(y)), y, groups))
+    classes = np.unique(y)
+    for train, test in folds:
+        absent = np.setdiff1d(classes, y[train])
+        if len(absent):
+            raise ValueError(_describe_swallowed(absent[0], y, groups, test))
+    return folds
+
+
+def _splitter(y, groups, cv, random_state):
+    n_folds = 5 if cv is None else cv
+    if not isinstance(n_folds, int):
+        return check_cv(cv)
+    if groups is None:
+        n_smallest = pd.Series(y).value_counts().min()
+        if n_smallest < 2:
+            raise ValueError(
+                f"class {pd.Series(y).value_counts().idxmin()!r} has a single row; two are needed "
+                "to train and to score."
+            )
+        return StratifiedKFold(min(n_folds, n_smallest), shuffle=True, random_state=random_state)
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        raise ValueError(
+            f"all rows belong to one group, {groups[0]!r}; at least two are needed to hold one out."
+        )
+    if (
+        cv is None
+        and n_groups <= MOST_GROUPS_TO_LEAVE_OUT
+        and _every_group_has_every_class(y, groups)
+    ):
+        return LeaveOneGroupOut()
+    return StratifiedGroupKFold(min(n_folds, n_groups), shuffle=True, random_state=random_state)
+
+
+def _every_group_has_every_class(y, groups):
+    return bool((pd.crosstab(groups, y) > 0).all(axis=None))
+
+
+def _describe_swallowed(label, y, groups, test):
+    message = f"no row of class {label!r} is left to train on when a fold is held out"
+    if groups is None:
+        return message + "."
+    holders = np.unique(groups[y == label])
+    if len(holders) == 1:
+        return f"group {holders[0]!r} holds every row of class {label!r}, so " + message + "."
+    return message + f" (groups {sorted(np.unique(groups[test]).tolist())})."

@@ -1,0 +1,188 @@
+"""Do the images add anything over the measured features? The pipelines that answer it."""
+
+import contextlib
+import tempfile
+
+from joblib import Memory
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+from sklearn_cellfate.model_selection._compare import compare_estimators
+from sklearn_cellfate.table import image_column_names, listing, only_column, to_images
+
+__all__ = ["compare_modalities", "make_modality_pipelines"]
+
+
+def compare_modalities(
+    table,
+    target,
+    *,
+    groups=None,
+    features=None,
+    image=None,
+    autoencoder=None,
+    cv=None,
+    n_jobs=None,
+    random_state=None,
+    verbose=0,
+):
+    """Ask whether images predict the target, and whether they add to the measured features.
+
+    Cross-validates four pipelines on the same folds: ``"features"`` (logistic regression),
+    ``"images"`` (logistic regression on the latent features of an autoencoder), ``"images +
+    features"`` (both side by side in a :class:`~sklearn.compose.ColumnTransformer`) and
+    ``"pixels"`` (random forest on the raw pixels), see :func:`make_modality_pipelines`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The cell table.
+    target : str
+        Column of the classes.
+    groups : str, default=None
+        Column of the donor, clone, field ...: no group is ever trained on and scored in the same
+        fold.
+    features : list of str, default=None
+        Columns measured on the cell; text columns are one-hot encoded. By default every numeric
+        column but target and groups: name them if there are others that tell the outcome.
+    image : str, default=None
+        The image column; may be left out where there is one.
+    autoencoder : transformer of images, default=None
+        Encodes the images; by default an ``AAEClassifier`` with settings for small data sets.
+    cv : int, cross-validation splitter or iterable, default=None
+        See :func:`compare_estimators`.
+    n_jobs : int, default=None
+        Fits that run at once.
+    random_state : int, default=None
+        Seed of folds and models.
+    verbose : int, default=0
+        joblib's.
+
+    Returns
+    -------
+    comparison : Bunch
+        As of :func:`compare_estimators`, compared with ``"features"`` where there are any; also
+        ``pipelines``, the unfitted pipelines by name, and ``features``, the columns used.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, labels are, or a fold would train without a class.
+    """
+    check_columns(table, [target, *([] if groups is None else [groups]), *(features or [])])
+    image = only_column(table, image_column_names(table), "image") if image is None else image
+    check_columns(table, [image])
+    if features is None:
+        numeric = make_column_selector(dtype_include=["number", "bool"])(table)
+        features = [name for name in numeric if name not in (target, groups)]
+    pipelines = make_modality_pipelines(
+        image, features, autoencoder=autoencoder, random_state=random_state
+    )
+    with _shared_fits(pipelines) as sharing:
+        comparison = compare_estimators(
+            sharing,
+            table[[image, *features]],
+            table[target].to_numpy(),
+            groups=None if groups is None else table[groups].to_numpy(),
+            cv=cv,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            verbose=verbose,
+        )
+    comparison.update(pipelines=pipelines, features=list(features), image=image, target=target)
+    return comparison
+
+
+def make_modality_pipelines(image, features, *, autoencoder=None, random_state=None):
+    """Build the pipelines of :func:`compare_modalities`.
+
+    Parameters
+    ----------
+    image : str
+        The image column.
+    features : list of str
+        The measured columns; without any, only the pipelines on images are built.
+    autoencoder : transformer of images, default=None
+        See :func:`compare_modalities`.
+    random_state : int, default=None
+        Seed of the models.
+
+    Returns
+    -------
+    pipelines : dict of str to Pipeline
+        Each takes a cell table and ignores the columns that it does not need.
+    """
+    if autoencoder is None:
+        autoencoder = default_autoencoder(random_state)
+    by_images = ("images", _encode_images(autoencoder), [image])
+    by_features = ("features", _prepare_features(), list(features))
+    forest = RandomForestClassifier(300, class_weight="balanced", random_state=random_state)
+    logistic = LogisticRegression(class_weight="balanced", max_iter=5000)
+    pipelines = {
+        "features": _pipeline([by_features], logistic),
+        "pixels": _pipeline([("pixels", FunctionTransformer(flatten_images), [image])], forest),
+        "images": _pipeline([by_images], logistic),
+        "images + features": _pipeline([by_images, by_features], logistic),
+    }
+    if not features:
+        del pipelines["features"], pipelines["images + features"]
+    return pipelines
+
+
+def default_autoencoder(random_state=None):
+    """Autoencoder for a few hundred to some ten thousand cells, with classes of any balance."""
+    from sklearn_cellfate.neural_network import AAEClassifier  # torch takes seconds to import
+
+    return AAEClassifier(class_weight="balanced", augment=True, random_state=random_state)
+
+
+def flatten_images(table):
+    """Pixels of an image column, a row a cell."""
+    images = to_images(table)
+    return images.reshape(len(images), -1)
+
+
+def check_columns(table, names):
+    """Raise a ValueError for the first of `names` that the table lacks."""
+    for name in names:
+        if name not in table.columns:
+            raise ValueError(f"the table has no column {name!r}; it has {listing(table.columns)}.")
+
+
+def _pipeline(branches, classifier):
+    columns = ColumnTransformer([(name, clone(branch), names) for name, branch, names in branches])
+    return Pipeline([("columns", columns), ("classifier", clone(classifier))])
+
+
+def _encode_images(autoencoder):
+    return Pipeline([("autoencoder", autoencoder), ("scaler", StandardScaler())])
+
+
+def _prepare_features():
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    words = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    return ColumnTransformer(
+        [
+            ("numbers", numbers, make_column_selector(dtype_include=["number", "bool"])),
+            ("words", words, make_column_selector(dtype_exclude=["number", "bool"])),
+        ]
+    )
+
+
+@contextlib.contextmanager
+def _shared_fits(pipelines):
+    """Let pipelines with the same image branch fit it once a fold, not once each."""
+    with tempfile.TemporaryDirectory() as folder:
+        memory = Memory(folder, verbose=0)
+        yield {name: _remember(clone(pipeline), memory) for name, pipeline in pipelines.items()}
+
+
+def _remember(pipeline, memory):
+    if "columns__images" in pipeline.get_params():
+        pipeline.set_params(columns__images__memory=memory)
+    return pipeline

@@ -1,0 +1,6 @@
+"""Networks as scikit-learn estimators."""
+
+from sklearn_cellfate.neural_network._aae_classifier import AAEClassifier
+from sklearn_cellfate.neural_network._adversarial_autoencoder import AdversarialAutoencoder
+
+__all__ = ["AAEClassifier", "AdversarialAutoencoder"]

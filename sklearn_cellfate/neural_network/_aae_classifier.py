@@ -1,0 +1,298 @@
+"""AAEClassifier: an adversarial autoencoder with a classifier on its latent features."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context, clone
+from sklearn.ensemble._base import _set_random_states
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils import compute_sample_weight
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
+
+from sklearn_cellfate.neural_network._base import BaseAutoencoder
+from sklearn_cellfate.neural_network._docs import document
+from sklearn_cellfate.neural_network._labels import encode_labels
+
+__all__ = ["AAEClassifier"]
+
+
+def _head_has(method):
+    def check(self):
+        head = getattr(self, "head_", None) or self._make_head()
+        getattr(head, method)
+        return True
+
+    return check
+
+
+@document
+class AAEClassifier(ClassifierMixin, BaseAutoencoder):
+    """Classify images by the latent features of a supervised adversarial autoencoder.
+
+    Reads a cell's fate from one frame of its nucleus, and works on any images: any size, any
+    number of channels, two classes or many. It is a transformer too: `transform` gives the latent
+    features, which stand in a pipeline next to hand-measured ones.
+
+    Parameters
+    ----------
+    latent_dim : int, default=2
+        Number of latent features.
+    head : classifier, default=None
+        Fitted on the latent features of the training rows; by default a logistic regression, the
+        published dense softmax layer.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes: how often an epoch visits their rows, and their weight in the
+        head.
+    {parameters}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    head_ : classifier
+        The fitted head.
+    {attributes}
+
+    See Also
+    --------
+    AdversarialAutoencoder : Latent features without a classifier.
+
+    References
+    ----------
+    Makhzani et al. (2015), Adversarial autoencoders, doi:10.48550/arXiv.1511.05644.
+    Khosla et al. (2020), Supervised contrastive learning, doi:10.48550/arXiv.2004.11362.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_cellfate.neural_network import AAEClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> fate = np.array(["dies", "divides"] * 40)
+    >>> images = rng.random((80, 1, 20, 20)) * np.where(fate == "dies", 1, 2)[:, None, None, None]
+    >>> aae = AAEClassifier(pretrain_epochs=2, max_epochs=10, random_state=0).fit(images, fate)
+    >>> aae.score(images, fate)
+    1.0
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAutoencoder._parameter_constraints,
+        "head": [HasMethods(["fit", "predict"]), None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        latent_dim=2,
+        *,
+        head=None,
+        class_weight=None,
+        lambda_reconstruction=8.0,
+        lambda_adversarial=4.0,
+        lambda_contrastive=6.0,
+        lambda_covariance=1e-4,
+        temperature=0.5,
+        contrastive_form="in",
+        prior="normal",
+        label_smoothing=0.1,
+        noise_std=0.003,
+        dropout=0.3,
+        width=1.0,
+        pretrain_epochs=15,
+        pretrain_ratio=5.0,
+        max_epochs=100,
+        batch_size=30,
+        lr=0.001,
+        betas=(0.0, 0.9),
+        augment=False,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        min_epochs=50,
+        min_separation=1.0,
+        max_kl=0.2,
+        min_accuracy=0.65,
+        min_precision=0.65,
+        image_shape=None,
+        device="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+    ):
+        super().__init__(
+            latent_dim,
+            lambda_reconstruction=lambda_reconstruction,
+            lambda_adversarial=lambda_adversarial,
+            lambda_contrastive=lambda_contrastive,
+            lambda_covariance=lambda_covariance,
+            temperature=temperature,
+            contrastive_form=contrastive_form,
+            prior=prior,
+            label_smoothing=label_smoothing,
+            noise_std=noise_std,
+            dropout=dropout,
+            width=width,
+            pretrain_epochs=pretrain_epochs,
+            pretrain_ratio=pretrain_ratio,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            betas=betas,
+            augment=augment,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            min_epochs=min_epochs,
+            min_separation=min_separation,
+            max_kl=max_kl,
+            min_accuracy=min_accuracy,
+            min_precision=min_precision,
+            image_shape=image_shape,
+            device=device,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            callbacks=callbacks,
+        )
+        self.head = head
+        self.class_weight = class_weight
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @document
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Train the autoencoder, then the head.
+
+        Parameters
+        ----------
+        {fit}
+        y : array-like of shape (n,)
+            Classes: strings, booleans or integers, at least two.
+        {weights}
+
+        Returns
+        -------
+        self : object
+        """
+        classes, codes = encode_labels(y, type(self).__name__)
+        rows = self._read_rows(X, classes, codes, sample_weight, groups, reset=True)
+        if (
+            self.warm_start
+            and hasattr(self, "net_")
+            and not np.array_equal(classes, self.classes_)
+        ):
+            raise ValueError(
+                f"warm_start goes on with the classes {list(self.classes_)}, found {list(classes)}."
+            )
+        self.classes_ = classes
+        return self._fit_head(self._fit_rows(rows, classes))
+
+    @document
+    def partial_fit(self, X, y, classes=None, sample_weight=None, groups=None):
+        """Train one epoch more on some rows and fit the head on them.
+
+        Parameters
+        ----------
+        {fit}
+        y : array-like of shape (n,)
+            Classes; each must come up in every call.
+        classes : array-like, default=None
+            All classes; by default those in the `y` of the first call.
+        {weights}
+
+        Returns
+        -------
+        self : object
+        """
+        self._validate_params()
+        first = not hasattr(self, "net_")
+        known = classes if first else self.classes_
+        classes, codes = encode_labels(y, type(self).__name__, known)
+        rows = self._read_rows(X, classes, codes, sample_weight, groups, reset=first)
+        self.classes_ = classes
+        return self._fit_head(self._fit_rows(rows, classes, n_epochs=1))
+
+    def predict(self, X):
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Images.
+
+        Returns
+        -------
+        y : ndarray of shape (n,)
+        """
+        latents = self.transform(X)
+        return self.classes_[self.head_.predict(latents)]
+
+    @available_if(_head_has("predict_proba"))
+    def predict_proba(self, X):
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Images.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_classes), float64
+            In the order of ``classes_``.
+        """
+        latents = self.transform(X)
+        return self.head_.predict_proba(latents)
+
+    @available_if(_head_has("decision_function"))
+    def decision_function(self, X):
+        """Confidence in each class, as the head's ``decision_function``.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Images.
+
+        Returns
+        -------
+        decision : ndarray of shape (n,) or (n, n_classes)
+        """
+        latents = self.transform(X)
+        return self.head_.decision_function(latents)
+
+    def _read_rows(self, X, classes, codes, sample_weight, groups, *, reset):
+        weights = None
+        if self.class_weight is not None:
+            weights = compute_sample_weight(self.class_weight, classes[codes])
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
+            weights = sample_weight if weights is None else weights * sample_weight
+        rows = self._arrange(X, codes, weights, groups, reset=reset)
+        found = np.unique(rows.codes)
+        if len(classes) < 2 or len(found) < len(classes):
+            raise ValueError(
+                f"{type(self).__name__} needs rows of at least two classes and of every class, "
+                f"found {len(found)} class(es) with a positive weight: {list(classes[found])}."
+            )
+        return rows
+
+    def _make_head(self):
+        return LogisticRegression() if self.head is None else clone(self.head)
+
+    def _fit_head(self, rows):
+        latents = self._encode(rows.images)
+        self.head_ = self._make_head()
+        _set_random_states(
+            self.head_, self.random_state if isinstance(self.random_state, int) else 0
+        )
+        whole = np.all(rows.visits == np.round(rows.visits))
+        if whole:
+            times = rows.visits.astype(int)
+            self.head_.fit(np.repeat(latents, times, axis=0), np.repeat(rows.codes, times))
+        elif has_fit_parameter(self.head_, "sample_weight"):
+            self.head_.fit(latents, rows.codes, sample_weight=rows.visits)
+        else:
+            raise ValueError(
+                f"head={self.head_!r} takes no sample_weight, so it cannot honour weights that "
+                "are no whole numbers (class_weight, sample_weight)."
+            )
+        return self

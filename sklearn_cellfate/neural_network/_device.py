@@ -1,0 +1,36 @@
+"""Where to compute, and random numbers that leave the rest of the program alone."""
+
+import contextlib
+import warnings
+
+import torch
+
+__all__ = ["resolve_device", "seeded"]
+
+
+def resolve_device(device):
+    """Return the torch device for ``"auto"`` (CUDA, then MPS, then CPU) or a device's name."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    return torch.device(device)
+
+
+def available_device(device):
+    """Return `device`, or the CPU with a warning where this machine lacks it."""
+    kind = torch.device(device).type
+    present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if present.get(kind, lambda: True)():
+        return torch.device(device)
+    warnings.warn(f"no {kind.upper()} device here; the model moves to the CPU.", stacklevel=2)
+    return torch.device("cpu")
+
+
+@contextlib.contextmanager
+def seeded(seed, device):
+    """Seed torch inside the block; afterwards its generators stand where they stood."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield

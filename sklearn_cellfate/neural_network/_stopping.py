@@ -1,0 +1,160 @@
+"""Watching held-out rows while training: when to stop, and which epoch to keep."""
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.metrics import accuracy_score, log_loss, precision_score
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedShuffleSplit,
+)
+from skorch.callbacks import Callback
+
+from sklearn_cellfate.metrics import centroid_separation, latent_kl_divergence
+
+__all__ = ["ValidationMonitor", "split_validation"]
+
+
+def split_validation(codes, classes, groups, fraction, seed):
+    """Set rows aside for validation, whole groups where there are groups.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,) or None
+        Class indices; the split is stratified by them.
+    classes : ndarray or None
+        Names of the classes, for messages.
+    groups : array-like of shape (n,) or None
+        Donor, clone, field ... of each row.
+    fraction : float
+        Share of rows (of groups, where there are any) set aside.
+    seed : int
+        Seed of the split.
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+
+    Raises
+    ------
+    ValueError
+        If either side would lack a class, or there are too few rows or groups to split.
+    """
+    n_rows = np.zeros(len(groups) if codes is None else len(codes))
+    if groups is not None and len(np.unique(groups)) < 2:
+        raise ValueError(
+            "validation rows are set aside by group, but all rows belong to one group: "
+            f"{np.unique(groups)[0]!r}. Fit without groups, or with early_stopping=False."
+        )
+    splitter = _splitter(codes, groups, fraction, seed)
+    try:
+        train, held_out = next(splitter.split(n_rows, codes, groups))
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping needs rows of every class on both sides of a split with "
+            f"validation_fraction={fraction}: {error}"
+        ) from error
+    if codes is not None:
+        _check_classes(codes[train], classes, "training", groups)
+    return train, held_out
+
+
+def _splitter(codes, groups, fraction, seed):
+    if groups is None:
+        kind = ShuffleSplit if codes is None else StratifiedShuffleSplit
+        return kind(1, test_size=fraction, random_state=seed)
+    if codes is None:
+        return GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+    n_folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))
+    return StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+
+
+def _check_classes(codes, classes, side, groups):
+    absent = sorted(set(range(len(classes))) - set(codes.tolist()))
+    if absent:
+        cause = "" if groups is None else "; one group holds all of its rows"
+        raise ValueError(
+            f"no row of class {classes[absent[0]]!r} is left for {side} after setting "
+            f"validation rows aside{cause}. Use early_stopping=False or other groups."
+        )
+
+
+class ValidationMonitor(Callback):
+    """Score held-out rows after each epoch of stage two, stop in time, keep the best epoch.
+
+    Parameters
+    ----------
+    train, held_out : TrainingRows
+        Rows with scaled images.
+    head : classifier or None
+        Cloned and fitted on the latents of the training rows at every epoch.
+    n_iter_no_change : int or None
+        Stop when the loss that is watched has not improved for so many epochs; None: never.
+    criteria : dict or None
+        Stop once all hold: ``min_separation``, ``max_kl``, ``min_accuracy``, ``min_precision``.
+    min_epochs : int
+        Epochs of stage two before `criteria` may stop the fit.
+    """
+
+    def __init__(self, train, held_out, head, *, n_iter_no_change, criteria, min_epochs):
+        self.train, self.held_out, self.head = train, held_out, head
+        self.n_iter_no_change = n_iter_no_change
+        self.criteria, self.min_epochs = criteria, min_epochs
+
+    def on_train_begin(self, net, **kwargs):
+        """Forget earlier fits."""
+        self.best_loss_, self.best_weights_, self.n_epochs_, self.n_idle_ = np.inf, None, 0, 0
+
+    def on_epoch_end(self, net, **kwargs):
+        """Score, remember the best weights and decide."""
+        if net.pretraining:
+            return
+        with torch.random.fork_rng(devices=[]):
+            scores = self._score(net)
+        for name, value in scores.items():
+            net.history.record(name, value)
+        self.n_epochs_ += 1
+        watched = scores.get("valid_log_loss", net.history[-1, "valid_loss"])
+        self.n_idle_ += 1
+        if watched < self.best_loss_:
+            self.best_loss_, self.best_weights_, self.n_idle_ = watched, net.get_weights(), 0
+        if self._is_met(scores) or self.n_idle_ == self.n_iter_no_change:
+            raise KeyboardInterrupt  # skorch's way to end a fit
+
+    def on_train_end(self, net, **kwargs):
+        """Go back to the best epoch."""
+        if self.best_weights_ is not None:
+            net.set_weights(self.best_weights_)
+
+    def _score(self, net):
+        latents = net.encode(self.held_out.images).astype(np.float64)
+        scores = {"valid_kl": float(latent_kl_divergence(latents).max())}
+        if self.head is None:
+            return scores
+        codes = self.held_out.codes
+        head = clone(self.head)
+        head.fit(net.encode(self.train.images).astype(np.float64), self.train.codes)
+        predicted = head.predict(latents)
+        average = "binary" if len(head.classes_) == 2 else "macro"
+        scores["valid_separation"] = centroid_separation(latents, codes)
+        scores["valid_accuracy"] = accuracy_score(codes, predicted)
+        scores["valid_precision"] = precision_score(
+            codes, predicted, average=average, zero_division=0
+        )
+        if hasattr(head, "predict_proba"):
+            probabilities = head.predict_proba(latents)
+            scores["valid_log_loss"] = log_loss(codes, probabilities, labels=head.classes_)
+        return scores
+
+    def _is_met(self, scores):
+        if self.criteria is None or self.n_epochs_ < self.min_epochs:
+            return False
+        wanted = self.criteria
+        return (
+            scores["valid_kl"] <= wanted["max_kl"]
+            and scores.get("valid_separation", np.inf) >= wanted["min_separation"]
+            and scores.get("valid_accuracy", 1.0) >= wanted["min_accuracy"]
+            and scores.get("valid_precision", 1.0) >= wanted["min_precision"]
+        )

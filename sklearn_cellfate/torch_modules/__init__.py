@@ -1,0 +1,32 @@
+"""Networks and losses in plain torch: no scikit-learn, no skorch."""
+
+from sklearn_cellfate.torch_modules._architecture import Architecture, plan_architecture
+from sklearn_cellfate.torch_modules._augment import random_symmetries
+from sklearn_cellfate.torch_modules._autoencoder import Autoencoder
+from sklearn_cellfate.torch_modules._decoder import Decoder
+from sklearn_cellfate.torch_modules._discriminator import Discriminator
+from sklearn_cellfate.torch_modules._encoder import Encoder
+from sklearn_cellfate.torch_modules._losses import (
+    adversarial_loss,
+    covariance_loss,
+    discriminator_loss,
+    supervised_contrastive_loss,
+)
+from sklearn_cellfate.torch_modules._ms_ssim import MSSSIM
+from sklearn_cellfate.torch_modules._objective import AutoencoderObjective
+
+__all__ = [
+    "MSSSIM",
+    "Architecture",
+    "Autoencoder",
+    "AutoencoderObjective",
+    "Decoder",
+    "Discriminator",
+    "Encoder",
+    "adversarial_loss",
+    "covariance_loss",
+    "discriminator_loss",
+    "plan_architecture",
+    "random_symmetries",
+    "supervised_contrastive_loss",
+]
