@@ -51,7 +51,8 @@ def validate_images(estimator, X, *, reset):
         if reset:
             _remember_column(estimator, X, images)
     else:
-        images = _fold_rows(estimator, validate_data(estimator, X, reset=reset, dtype=np.float32))
+        rows = validate_data(estimator, X, reset=reset, dtype=np.float32, ensure_all_finite=False)
+        images = _finite_float32(_fold_rows(estimator, rows))
     _check_shape(estimator, images.shape[1:], reset)
     return images
 
@@ -97,8 +98,8 @@ def _holds_images(X):
         return is_image_dtype(getattr(X, "dtype", None))
     if image_column_names(X):
         return True
-    if len(X.columns) and not any(dtype.kind in "biuf" for dtype in X.dtypes):
-        only_column(X, [], "image")  # nothing numeric to fall back on: raises
+    if len(X.columns) and not all(dtype.kind in "biuf" for dtype in X.dtypes):
+        only_column(X, [], "image")  # not rows of pixels either: raises
     return False
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
-from sklearn_cellfate.table import read_cells
+from sklearn_cellfate.table import read_cells, written_whole
 
 __all__ = ["main"]
 
@@ -58,16 +58,26 @@ def _add_evaluate(commands):
     parser.add_argument("table", nargs="?", metavar="TABLE.parquet", help="a cell table")
     parser.add_argument("--target", help="column of the classes")
     parser.add_argument("--groups", help="column of donor, clone, field: kept whole in folds")
-    parser.add_argument("--features", nargs="+", metavar="COLUMN", help="measured columns "
-                        "(default: all numeric columns but target and groups)")
+    parser.add_argument(
+        "--features",
+        nargs="+",
+        metavar="COLUMN",
+        help="measured columns (default: all numeric columns but target and groups)",
+    )
     parser.add_argument("--image", metavar="COLUMN", help="the image column, if there are several")
     parser.add_argument("--output", default="fate_report", metavar="DIR", help="%(default)s")
     parser.add_argument("--latent-dim", type=int, metavar="N", help="latent features")
     parser.add_argument("--max-epochs", type=int, metavar="N", help="epochs of training")
-    parser.add_argument("--cells", type=int, default=600, metavar="N", help="cells to simulate "
-                        "without a table (%(default)s)")
-    parser.add_argument("--jobs", type=int, metavar="N", help="fits at once (default: all cores, "
-                        "or 1 with a GPU)")
+    parser.add_argument(
+        "--cells",
+        type=int,
+        default=600,
+        metavar="N",
+        help="cells to simulate without a table (%(default)s)",
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="fits at once (default: all cores, or 1 with a GPU)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="%(default)s")
     parser.set_defaults(run=_evaluate)
 
@@ -81,8 +91,12 @@ def _add_predict(commands):
     )
     parser.add_argument("model", metavar="MODEL.joblib", help="written by evaluate")
     parser.add_argument("table", metavar="TABLE.parquet", help="a cell table")
-    parser.add_argument("--output", default="predictions.csv", metavar="FILE",
-                        help=".csv or .parquet (%(default)s)")
+    parser.add_argument(
+        "--output",
+        default="predictions.csv",
+        metavar="FILE",
+        help=".csv or .parquet (%(default)s)",
+    )
     parser.set_defaults(run=_predict)
 
 
@@ -93,7 +107,10 @@ def _evaluate(options):
         if options.target is None:
             raise ValueError("--target is missing: which column holds the classes?")
         table, target, groups, features = (
-            read_cells(options.table), options.target, options.groups, options.features
+            read_cells(options.table),
+            options.target,
+            options.groups,
+            options.features,
         )
     _evaluate_table(options, table, target, groups, features)
 
@@ -130,6 +147,7 @@ def _evaluate_table(options, table, target, groups, features):
         autoencoder=autoencoder,
         n_jobs=options.jobs or _default_jobs(),
         random_state=options.seed,
+        verbose=1,
     )
     print(f"features: {', '.join(comparison.features) or 'none'}\n")
     print(format_comparison(comparison))
@@ -152,6 +170,8 @@ def _default_jobs():
 
 
 def _predict(options):
+    if not options.output.endswith((".csv", ".parquet")):
+        raise ValueError(f"--output {options.output!r} ends neither in .csv nor in .parquet.")
     model = _load_model(options.model)
     table = read_cells(options.table)
     predictions = pd.DataFrame({"prediction": model.predict(table)}, index=table.index)
@@ -159,7 +179,12 @@ def _predict(options):
         names = [f"probability_{label}" for label in model.classes_]
         predictions[names] = model.predict_proba(table)
     texts = table.select_dtypes("str")  # names of cells, donors, fields
-    write_table(texts.join(predictions), options.output)
+    predictions = texts.join(predictions)
+    with written_whole(options.output) as partial:
+        if options.output.endswith(".csv"):
+            predictions.to_csv(partial)
+        else:
+            predictions.to_parquet(partial)
     counts = predictions["prediction"].value_counts().to_dict()
     print(f"{len(predictions)} cells {counts} written to {options.output}")
 

@@ -5,9 +5,10 @@ long as the cell lived. Both are ordinary pandas columns, so whatever works on a
 :class:`pandas.DataFrame` (selecting, splitting, joining, copying, pickling) works on the pixels.
 """
 
+import contextlib
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +176,10 @@ sequence of ndarrays of shape (T, H, W) or (T, C, H, W)
     _refuse_missing(column.null_count, len(column), "movie")
     movies = []
     for chunk in filter(len, column.chunks):  # np.split makes one piece of nothing
-        frames = _stack_tensors([chunk.flatten()], column.type.value_type)
+        frames = chunk.flatten()
+        if frames.null_count:
+            raise ValueError(f"{frames.null_count} of {len(frames)} frames are missing.")
+        frames = _stack_tensors([frames], column.type.value_type)
         ends = np.cumsum(chunk.value_lengths().to_numpy(zero_copy_only=False))
         movies.extend(np.split(frames, ends[:-1]))
     return movies
@@ -242,15 +246,22 @@ def write_cells(table, path):
     ...     read_cells(path).equals(cells)
     True
     """
-    path = Path(path)
     arrow = pa.Table.from_pandas(table)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    os.close(handle)
-    try:
+    with written_whole(path) as partial:
         pq.write_table(arrow, partial)
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """Give the name of a file to write, which takes the place of `path` once it is whole."""
+    path = Path(path)
+    # Not from tempfile, whose files only their owner may read.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        yield partial
         os.replace(partial, path)
     except BaseException:
-        os.unlink(partial)
+        partial.unlink(missing_ok=True)  # pyarrow removes what it could not finish
         raise
 
 
@@ -296,6 +307,8 @@ def _with_channel_axis(array, name, first_axis):
         )
     if array.dtype.kind not in "iuf":
         raise ValueError(f"{name} has dtype {array.dtype}; expected integer or floating pixels.")
+    if not array.dtype.isnative:  # from a big-endian TIFF; neither Arrow nor torch takes it
+        array = array.astype(array.dtype.newbyteorder("="))
     return array[:, np.newaxis] if array.ndim == 3 else array
 
 
@@ -367,8 +380,8 @@ def _to_pandas(table):
 
 
 def listing(names, most=8):
-    """Names for an error message, cut when there are many."""
-    names = [repr(name) for name in names]
+    """Names or labels for an error message, cut when there are many."""
+    names = [repr(name.item() if isinstance(name, np.generic) else name) for name in names]
     if len(names) > most:
         names = names[:most] + [f"... ({len(names)} in all)"]
     return ", ".join(names)

@@ -144,13 +144,13 @@ def test_other_shapes_use_only_what_keeps_them(size, expected):
 
 def test_seed_decides_the_draw_and_the_global_generator_is_left_alone():
     X, y = crops(30), np.repeat([0, 1], [5, 25])
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = np.random.get_state()[1].copy()
     draws = [
         AugmentationOverSampler(random_state=seed).fit_resample(X, y)[0] for seed in (0, 0, 1)
     ]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
 def test_sampling_strategies_of_imbalanced_learn():

@@ -104,5 +104,7 @@ class LatentSpaceDisplay:
             return self.latents, ("latent feature 0", "latent feature 1")
         pca = PCA(2).fit(self.latents)
         shares = pca.explained_variance_ratio_
-        names = [f"latent component {i} ({share:.0%} of variance)" for i, share in enumerate(shares)]
+        names = [
+            f"latent component {i} ({share:.0%} of variance)" for i, share in enumerate(shares)
+        ]
         return pca.transform(self.latents), names

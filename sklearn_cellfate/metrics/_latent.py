@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_array, check_X_y
 
+from sklearn_cellfate.table import listing
+
 __all__ = ["centroid_separation", "latent_correlation", "latent_kl_divergence"]
 
 
@@ -33,6 +35,7 @@ def latent_kl_divergence(latents):
     """
     latents = check_array(latents, dtype=np.float64, ensure_min_samples=2)
     mean, variance = latents.mean(0), latents.var(0)
+    variance[_constant(latents)] = 0
     with np.errstate(divide="ignore"):
         return 0.5 * (variance + mean**2 - 1 - np.log(variance))
 
@@ -59,13 +62,14 @@ def centroid_separation(latents, y):
     Examples
     --------
     >>> from sklearn_cellfate.metrics import centroid_separation
-    >>> centroid_separation([[0, 0], [0, 2], [3, 1], [3, 1]], ["dies", "dies", "divides", "divides"])
+    >>> fates = ["dies", "dies", "divides", "divides"]
+    >>> centroid_separation([[0, 0], [0, 2], [3, 1], [3, 1]], fates)
     3.0
     """
     latents, y = check_X_y(latents, y)
     classes = np.unique(y)
     if len(classes) < 2:
-        raise ValueError(f"centroid_separation needs two classes, found only {classes[0]!r}.")
+        raise ValueError(f"centroid_separation needs two classes, found only {listing(classes)}.")
     centroids = np.stack([latents[y == label].mean(0) for label in classes])
     distances = pairwise_distances(centroids)
     return float(distances[np.triu_indices(len(classes), 1)].min())
@@ -97,4 +101,11 @@ def latent_correlation(latents):
         return 0.0
     with np.errstate(invalid="ignore"):
         correlation = np.nan_to_num(np.corrcoef(latents, rowvar=False))
+    constant = _constant(latents)
+    correlation[constant] = correlation[:, constant] = 0
     return float(np.abs(correlation[np.triu_indices(n_features, 1)]).mean())
+
+
+def _constant(latents):
+    # Not by the variance, which the rounding of the mean leaves a little above zero.
+    return np.ptp(latents, axis=0) == 0

@@ -39,7 +39,7 @@ def ms_ssim(images_true, images_pred, *, data_range=1.0, window_size=5, sigma=1.
     Raises
     ------
     ValueError
-        If the two differ in shape.
+        If the two differ in shape, or if the images cannot be halved for so many scales.
 
     References
     ----------
@@ -56,9 +56,12 @@ def ms_ssim(images_true, images_pred, *, data_range=1.0, window_size=5, sigma=1.
     x, y = _as_channels(images_true), _as_channels(images_pred)
     if x.shape != y.shape:
         raise ValueError(f"images_true has shape {x.shape}, images_pred {y.shape}.")
+    side = min(x.shape[-2:])
     if n_scales is None:
-        fitting = int(np.log2(max(min(x.shape[-2:]) // window_size, 1))) + 1
-        n_scales = min(len(_SCALE_WEIGHTS), fitting)
+        n_scales = min(len(_SCALE_WEIGHTS), int(np.log2(max(side // window_size, 1))) + 1)
+    most = min(len(_SCALE_WEIGHTS), int(np.log2(max(side, 1))) + 1)
+    if not 1 <= n_scales <= most:
+        raise ValueError(f"n_scales is {n_scales}; expected 1 to {most} for {side} pixels a side.")
     weights = _SCALE_WEIGHTS[:n_scales] / _SCALE_WEIGHTS[:n_scales].sum()
     log_similarity = np.zeros(x.shape[:2])
     for scale, weight in enumerate(weights):

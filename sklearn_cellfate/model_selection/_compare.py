@@ -16,8 +16,10 @@ from sklearn.metrics import (
 )
 from sklearn.utils import Bunch, _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
+from tqdm.auto import tqdm
 
 from sklearn_cellfate.model_selection._folds import make_folds
+from sklearn_cellfate.table import listing
 
 __all__ = ["compare_estimators"]
 
@@ -61,7 +63,7 @@ def compare_estimators(
     random_state : int, default=None
         Seed of shuffled folds.
     verbose : int, default=0
-        joblib's.
+        1 shows a progress bar over fits.
 
     Returns
     -------
@@ -118,11 +120,13 @@ def compare_estimators(
         raise ValueError(f"baseline={baseline!r} is none of the estimators: {list(estimators)}.")
     folds = make_folds(y, groups, cv, random_state)
     classes = np.unique(y)
-    results = Parallel(n_jobs=n_jobs, verbose=verbose)(
+    fits = [
         delayed(_fit_and_predict)(name, estimator, number, X, y, *fold)
         for name, estimator in estimators.items()
         for number, fold in enumerate(folds)
-    )
+    ]
+    finished = Parallel(n_jobs=n_jobs, return_as="generator")(fits)
+    results = list(tqdm(finished, total=len(fits), unit="fit", disable=not verbose))
     predictions = pd.concat([result.predictions for result in results], ignore_index=True)
     scores = pd.concat(
         [_score(result, classes, folds, groups) for result in results], ignore_index=True
@@ -170,7 +174,7 @@ def _check_labels(y):
             "drop these rows first."
         )
     if len(np.unique(y)) < 2:
-        raise ValueError(f"at least two classes are needed, found only {np.unique(y)[0]!r}.")
+        raise ValueError(f"at least two classes are needed, found only {listing(y[:1])}.")
     return y
 
 

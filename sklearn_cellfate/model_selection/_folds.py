@@ -9,6 +9,8 @@ from sklearn.model_selection import (
     check_cv,
 )
 
+from sklearn_cellfate.table import listing
+
 __all__ = ["make_folds"]
 
 MOST_GROUPS_TO_LEAVE_OUT = 10
@@ -63,7 +65,7 @@ def _splitter(y, groups, cv, random_state):
     n_groups = len(np.unique(groups))
     if n_groups < 2:
         raise ValueError(
-            f"all rows belong to one group, {groups[0]!r}; at least two are needed to hold one out."
+            f"all rows belong to one group, {listing(groups[:1])}; two are needed to hold one out."
         )
     if (
         cv is None
@@ -79,10 +81,14 @@ def _every_group_has_every_class(y, groups):
 
 
 def _describe_swallowed(label, y, groups, test):
-    message = f"no row of class {label!r} is left to train on when a fold is held out"
+    message = f"no row of class {listing([label])} is left to train on when a fold is held out"
     if groups is None:
         return message + "."
     holders = np.unique(groups[y == label])
     if len(holders) == 1:
-        return f"group {holders[0]!r} holds every row of class {label!r}, so " + message + "."
-    return message + f" (groups {sorted(np.unique(groups[test]).tolist())})."
+        return (
+            f"group {listing(holders)} holds every row of class {listing([label])}, so "
+            + message
+            + "."
+        )
+    return message + f" (groups {listing(np.unique(groups[test]))})."

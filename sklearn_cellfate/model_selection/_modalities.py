@@ -1,6 +1,7 @@
 """Do the images add anything over the measured features? The pipelines that answer it."""
 
 import contextlib
+import itertools
 import tempfile
 
 from joblib import Memory
@@ -61,7 +62,7 @@ def compare_modalities(
     random_state : int, default=None
         Seed of folds and models.
     verbose : int, default=0
-        joblib's.
+        1 shows a progress bar over fits.
 
     Returns
     -------
@@ -94,6 +95,8 @@ def compare_modalities(
             random_state=random_state,
             verbose=verbose,
         )
+    for fitted in itertools.chain(*comparison.estimators.values()):
+        _forget(fitted)
     comparison.update(pipelines=pipelines, features=list(features), image=image, target=target)
     return comparison
 
@@ -138,7 +141,17 @@ def default_autoencoder(random_state=None):
     """Autoencoder for a few hundred to some ten thousand cells, with classes of any balance."""
     from sklearn_cellfate.neural_network import AAEClassifier  # torch takes seconds to import
 
-    return AAEClassifier(class_weight="balanced", augment=True, random_state=random_state)
+    return AAEClassifier(
+        latent_dim=8,
+        class_weight="balanced",
+        augment=True,
+        dropout=0.1,
+        pretrain_epochs=3,
+        max_epochs=30,
+        batch_size=64,
+        lr=0.003,
+        random_state=random_state,
+    )
 
 
 def flatten_images(table):
@@ -186,3 +199,10 @@ def _remember(pipeline, memory):
     if "columns__images" in pipeline.get_params():
         pipeline.set_params(columns__images__memory=memory)
     return pipeline
+
+
+def _forget(fitted):
+    branches = fitted.named_steps["columns"].named_transformers_
+    if "images" in branches:
+        branches["images"].memory = None
+        fitted.set_params(columns__images__memory=None)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 from sklearn_cellfate.neural_network._base import BaseAutoencoder
 from sklearn_cellfate.neural_network._docs import document
 from sklearn_cellfate.neural_network._labels import encode_labels
+from sklearn_cellfate.table import listing
 
 __all__ = ["AAEClassifier"]
 
@@ -181,7 +182,7 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
             and not np.array_equal(classes, self.classes_)
         ):
             raise ValueError(
-                f"warm_start goes on with the classes {list(self.classes_)}, found {list(classes)}."
+                f"warm_start goes on with classes {listing(self.classes_)}, found {listing(classes)}."
             )
         self.classes_ = classes
         return self._fit_head(self._fit_rows(rows, classes))
@@ -271,7 +272,7 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
         if len(classes) < 2 or len(found) < len(classes):
             raise ValueError(
                 f"{type(self).__name__} needs rows of at least two classes and of every class, "
-                f"found {len(found)} class(es) with a positive weight: {list(classes[found])}."
+                f"found {len(found)} class(es) with a positive weight: {listing(classes[found])}."
             )
         return rows
 

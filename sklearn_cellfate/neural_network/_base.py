@@ -15,15 +15,7 @@ from sklearn_cellfate.neural_network._net import AdversarialAutoencoderNet
 from sklearn_cellfate.neural_network._progress import ProgressBar
 from sklearn_cellfate.neural_network._rows import arrange_rows
 from sklearn_cellfate.neural_network._stopping import ValidationMonitor, split_validation
-
-
-def symmetries(x):
-    out = []
-    for t in [x] if x.shape[-1] != x.shape[-2] else [x, x.swapaxes(-1, -2)]:
-        for u in (t, t[..., ::-1]):
-            for v in (u, u[..., ::-1, :]):
-                out.append(np.ascontiguousarray(v))
-    return out
+from sklearn_cellfate.preprocessing._symmetries import apply_symmetry, symmetries
 
 
 class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -240,7 +232,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             callbacks.append(("validation_monitor", self._make_monitor(train, held_out)))
         if self.verbose:
             callbacks.append(("progress_bar", ProgressBar(n_epochs)))
-        self.net_.set_params(callbacks=callbacks)
+        self.net_.callbacks = callbacks
+        self.net_.initialize_callbacks()
         self.net_.fit_images(train, held_out, n_epochs)
 
     def _configure_net(self):
@@ -297,8 +290,12 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     # Pixels and latents
 
     def _learn_pixel_range(self, images):
-        self.pixel_min_ = images.min((0, 2, 3))
-        self.pixel_max_ = images.max((0, 2, 3))
+        # Percentiles, because one hot pixel would otherwise leave the cells hardly any contrast.
+        pixels = images.swapaxes(0, 1).reshape(images.shape[1], -1)
+        low, high = np.percentile(pixels, [0.1, 99.9], axis=1)
+        flat = high <= low  # nearly all background: nothing but the extremes is left
+        self.pixel_min_ = np.where(flat, pixels.min(1), low)
+        self.pixel_max_ = np.where(flat, pixels.max(1), high)
 
     def _scale(self, images):
         span = self.pixel_max_ - self.pixel_min_
@@ -306,7 +303,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return ((images - self.pixel_min_[:, None, None]) / span).astype(np.float32)
 
     def _encode(self, scaled):
-        views = symmetries(scaled) if self.augment else [scaled]
+        numbers = symmetries(*scaled.shape[2:]) if self.augment else [0]
+        views = (np.ascontiguousarray(apply_symmetry(scaled, number)) for number in numbers)
         return np.mean([self.net_.encode(view).astype(np.float64) for view in views], axis=0)
 
     # A pickle holds weights as arrays and nothing of a device; without warm_start no optimiser.

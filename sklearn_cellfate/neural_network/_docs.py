@@ -84,7 +84,8 @@ _SHARED = {
     n_iter_ : int
         Epochs trained.
     pixel_min_, pixel_max_ : ndarray of shape (C,)
-        Range of each channel in the training rows, mapped to 0 and 1 for the networks.
+        Range of each channel in the training rows (percentiles 0.1 and 99.9), mapped to 0 and 1
+        for the networks.
     image_shape_ : tuple of (int, int, int)
         Channels, height and width of the images fitted on.
     n_features_in_ : int

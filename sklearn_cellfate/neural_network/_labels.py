@@ -5,6 +5,8 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from sklearn_cellfate.table import listing
+
 __all__ = ["encode_labels"]
 
 
@@ -49,5 +51,7 @@ def encode_labels(y, estimator_name, classes=None):
     classes = np.unique(classes)
     unknown = np.setdiff1d(found, classes)
     if len(unknown):
-        raise ValueError(f"y has class {unknown[0]!r}, expected one of {list(classes)}.")
+        raise ValueError(
+            f"y has class {listing(unknown[:1])}, expected one of {listing(classes)}."
+        )
     return classes, np.searchsorted(classes, found)[codes]

@@ -13,6 +13,7 @@ from sklearn.model_selection import (
 from skorch.callbacks import Callback
 
 from sklearn_cellfate.metrics import centroid_separation, latent_kl_divergence
+from sklearn_cellfate.table import listing
 
 __all__ = ["ValidationMonitor", "split_validation"]
 
@@ -46,7 +47,7 @@ def split_validation(codes, classes, groups, fraction, seed):
     if groups is not None and len(np.unique(groups)) < 2:
         raise ValueError(
             "validation rows are set aside by group, but all rows belong to one group: "
-            f"{np.unique(groups)[0]!r}. Fit without groups, or with early_stopping=False."
+            f"{listing(np.unique(groups))}. Fit without groups, or with early_stopping=False."
         )
     splitter = _splitter(codes, groups, fraction, seed)
     try:
@@ -76,7 +77,7 @@ def _check_classes(codes, classes, side, groups):
     if absent:
         cause = "" if groups is None else "; one group holds all of its rows"
         raise ValueError(
-            f"no row of class {classes[absent[0]]!r} is left for {side} after setting "
+            f"no row of class {listing(classes[absent[:1]])} is left for {side} after setting "
             f"validation rows aside{cause}. Use early_stopping=False or other groups."
         )
 

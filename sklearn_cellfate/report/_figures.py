@@ -124,7 +124,10 @@ def _plot_fold(ax, rows, label, colour):
     is_positive = rows["y_true"] == label
     if is_positive.nunique() == 2:  # a held-out group may lack a class
         RocCurveDisplay.from_predictions(
-            is_positive, rows[f"probability_{label}"], ax=ax, curve_kwargs={"color": colour, "lw": 1}
+            is_positive,
+            rows[f"probability_{label}"],
+            ax=ax,
+            curve_kwargs={"color": colour, "lw": 1},
         )
         ax.get_legend().remove()
 

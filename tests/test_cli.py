@@ -1,0 +1,200 @@
+"""The command, as a user types it."""
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_cellfate import image_column, read_cells, write_cells
+from sklearn_cellfate.cli import main
+
+QUICK = ["--max-epochs", "2", "--jobs", "1"]
+
+
+@pytest.fixture
+def table_file(cells, tmp_path):
+    path = tmp_path / "cells.parquet"
+    write_cells(cells, path)
+    return path
+
+
+def test_evaluate_then_predict(table_file, tmp_path, capsys):
+    output = tmp_path / "report"
+    arguments = [table_file, "--target", "fate", "--groups", "donor", "--output", output, *QUICK]
+    assert run("evaluate", *arguments) == 0
+    printed = capsys.readouterr().out
+    for words in ("images + features", "balanced_accuracy", "paired difference to 'features'"):
+        assert words in printed
+    names = {path.name for path in output.iterdir()}
+    tables = {
+        f"{n}.{s}"
+        for n in ("scores", "summary", "differences", "predictions")
+        for s in ("csv", "parquet")
+    }
+    figures = {"roc.png", "confusion.png", "latent_space.png", "losses.png"}
+    assert names == tables | figures | {"report.txt", "model.joblib"}
+    scores = pd.read_parquet(output / "scores.parquet")
+    assert set(scores["held_out"]) == {"d1", "d2", "d3", "d4"}
+
+    predictions = tmp_path / "predictions.parquet"
+    assert run("predict", output / "model.joblib", table_file, "--output", predictions) == 0
+    predicted = pd.read_parquet(predictions)
+    cells = read_cells(table_file)
+    model = joblib.load(output / "model.joblib")
+    assert (predicted["prediction"] == model.predict(cells)).all()
+    assert list(predicted["donor"]) == list(cells["donor"])
+    assert np.allclose(predicted[["probability_dies", "probability_divides"]].sum(axis=1), 1)
+
+
+@pytest.mark.slow
+def test_without_a_table_it_simulates(tmp_path, capsys):
+    assert run("evaluate", "--cells", "120", "--output", tmp_path / "report", *QUICK) == 0
+    assert "best possible balanced accuracy 0.8" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "target", "groups"),
+    [("tcell_activation", "activated", "donor"), ("live_dead", "dead", "field")],
+)
+def test_real_tables_run(shared_data, tmp_path, name, target, groups):
+    cells = read_cells(shared_data / f"{name}.parquet")
+    few = tmp_path / "few.parquet"
+    write_cells(cells.groupby(target).sample(80, random_state=0), few)
+    arguments = ["--target", target, "--groups", groups, "--output", tmp_path / "report", *QUICK]
+    assert run("evaluate", few, *arguments) == 0
+
+
+def test_the_model_predicts_cells_without_labels(table_file, tmp_path, cells):
+    output = tmp_path / "report"
+    run(
+        "evaluate", table_file, "--target", "fate", "--groups", "donor", "--output", output, *QUICK
+    )
+    new = tmp_path / "new.parquet"
+    write_cells(cells[["image", "size", "noise"]], new)
+    results = tmp_path / "new.csv"
+    assert run("predict", output / "model.joblib", new, "--output", results) == 0
+    assert len(pd.read_csv(results)) == len(cells)
+
+
+# Bad input: one line, status 2, nothing half-written
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def refused(capsys, tmp_path, *arguments):
+    """Run, expect a refusal, return its one line."""
+    before = sorted(tmp_path.iterdir())
+    assert run(*arguments) == 2
+    assert sorted(tmp_path.iterdir()) == before
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1 and captured.err.startswith("sklearn-cellfate: error:")
+    return captured.err
+
+
+def evaluate(table_file, tmp_path, *arguments):
+    return ("evaluate", table_file, "--output", tmp_path / "report", *QUICK, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--target", "fat"], "no column 'fat'"),
+        (["--target", "fate", "--groups", "clone"], "no column 'clone'"),
+        (["--target", "fate", "--features", "size", "area"], "no column 'area'"),
+        ([], "--target is missing"),
+    ],
+)
+def test_missing_columns(table_file, tmp_path, capsys, arguments, words):
+    assert words in refused(capsys, tmp_path, *evaluate(table_file, tmp_path, *arguments))
+
+
+def spoil_labels(cells):
+    return cells.assign(fate=cells["fate"].where(cells.index > 2))
+
+
+def spoil_one_class(cells):
+    return cells.assign(fate="dies")
+
+
+def spoil_group(cells):
+    return cells.assign(donor=np.where(cells["fate"] == "divides", "d1", "d2"))
+
+
+def spoil_pixels(cells):
+    pixels = np.ones((len(cells), 1, 5, 5))
+    pixels[4, 0, 1, 1] = np.inf
+    return cells.assign(image=image_column(pixels))
+
+
+def spoil_rows(cells):
+    return cells.iloc[:0]
+
+
+def spoil_images(cells):
+    return cells.drop(columns="image")
+
+
+def spoil_twice(cells):
+    return cells.assign(second=cells["image"])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (spoil_labels, "3 of 80 labels are missing"),
+        (spoil_one_class, "two classes are needed, found only 'dies'"),
+        (spoil_group, "holds every row of class"),
+        (spoil_pixels, "contain NaN or infinite pixels"),
+        (spoil_rows, "no rows"),
+        (spoil_images, "exactly one image column, found none"),
+        (spoil_twice, "exactly one image column, found 2"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_tables_that_cannot_be_used(cells, tmp_path, capsys, spoil, words):
+    path = tmp_path / "cells.parquet"
+    write_cells(spoil(cells), path)
+    arguments = evaluate(path, tmp_path, "--target", "fate", "--groups", "donor")
+    assert words in refused(capsys, tmp_path, *arguments)
+
+
+def test_files_that_are_no_tables(tmp_path, capsys):
+    text = tmp_path / "cells.csv"
+    text.write_text("a,b\n1,2\n")
+    arguments = evaluate(text, tmp_path, "--target", "a")
+    assert "not a readable Parquet file" in refused(capsys, tmp_path, *arguments)
+    arguments = evaluate(tmp_path / "absent.parquet", tmp_path, "--target", "a")
+    assert "no cell table at" in refused(capsys, tmp_path, *arguments)
+
+
+def test_models_that_are_none(table_file, tmp_path, capsys):
+    absent = ("predict", tmp_path / "model.joblib", table_file)
+    assert "no model at" in refused(capsys, tmp_path, *absent)
+    damaged = tmp_path / "damaged.joblib"
+    damaged.write_bytes(b"\x80\x04 not a model")
+    predict = ("predict", damaged, table_file, "--output", tmp_path / "p.csv")
+    assert "not a readable model" in refused(capsys, tmp_path, *predict)
+    other = tmp_path / "other.joblib"
+    joblib.dump({"a": 1}, other)
+    predict = ("predict", other, table_file, "--output", tmp_path / "p.csv")
+    assert "holds a dict, which cannot predict" in refused(capsys, tmp_path, *predict)
+
+
+def test_predictions_need_a_known_ending(table_file, tmp_path, capsys):
+    predict = ("predict", "model.joblib", table_file, "--output", tmp_path / "p.xlsx")
+    assert "ends neither in .csv nor in .parquet" in refused(capsys, tmp_path, *predict)
+
+
+def test_other_columns_or_images_at_predict(table_file, tmp_path, capsys, cells):
+    output = tmp_path / "report"
+    run(
+        "evaluate", table_file, "--target", "fate", "--groups", "donor", "--output", output, *QUICK
+    )
+    capsys.readouterr()
+    no_image = tmp_path / "no_image.parquet"
+    write_cells(cells.drop(columns="image"), no_image)
+    predict = ("predict", output / "model.joblib", no_image, "--output", tmp_path / "p.csv")
+    assert "image" in refused(capsys, tmp_path, *predict)
