@@ -14,7 +14,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.gridspec import GridSpecFromSubplotSpec
+import pandas as pd
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from sklearn_cellfate import to_images
@@ -27,9 +27,10 @@ from sklearn_cellfate.preprocessing import FRETRatio, RelativeTimeSampler
 PICTURE = Path(__file__).parents[1] / "docs" / "overview.png"
 SHOWN_TIMES = [0, 0.2, 0.4, 0.6, 0.8, 1]
 SHOWN_ENDS = {"mitosis": 2, "censored": 2, "death": 1}
+END_WORDS = {"mitosis": "divides", "censored": "neither", "death": "dies"}
 HELD_OUT = "r3"
 FATES = {0: "does not divide", 1: "divides"}
-FATE_COLOURS = ["#3b6fb6", "#d9772b"]
+FATE_COLOURS = ["#d9772b", "#3b6fb6"]  # in alphabetical order of the fates
 CURVE_COLOURS = {"features": "#8a8a8a", "images": "#7b4fa3", "images + features": "#14806f"}
 
 
@@ -40,13 +41,11 @@ def main(output, n_cells):
 
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     plt.rcParams["axes.prop_cycle"] = plt.cycler(color=FATE_COLOURS)
-    figure = plt.figure(figsize=(11.4, 3.95), layout="constrained")
-    figure.get_layout_engine().set(wspace=0.06)
-    lives, latents, curves = figure.add_gridspec(1, 3, width_ratios=[1.12, 1, 1])
-
-    draw_lives(figure, lives, movies.frame)
-    draw_latents(figure.add_subplot(latents), cells)
-    draw_curves(figure.add_subplot(curves), cells, movies)
+    figure = plt.figure(figsize=(12, 3.7), layout="constrained")
+    lives, latents, curves = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
+    draw_lives(lives, movies.frame)
+    draw_latents(latents, cells)
+    draw_curves(curves, cells, movies)
 
     output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(output, dpi=120)
@@ -55,39 +54,39 @@ def main(output, n_cells):
 def ratio_images(frame, times):
     """One ratio image CFP / YFP for each cell and time."""
     sampled = RelativeTimeSampler(times=times).fit_transform(frame)
-    images = [name for name in sampled if name.startswith("movie_")]
-    for name in images:
-        ratio = FRETRatio().fit_transform(sampled[[name]])
-        sampled[name] = ratio[name]
-    return sampled
+    ratios = {name: FRETRatio().fit_transform(sampled[name]) for name in movie_names(sampled)}
+    return sampled.assign(**ratios)
 
 
-def draw_lives(figure, place, frame):
-    """Film strips of a few cells, the first of the table for each end."""
+def movie_names(sampled):
+    """Name the image columns that RelativeTimeSampler made of the movies."""
+    return [name for name in sampled if name.startswith("movie_")]
+
+
+def draw_lives(ax, frame):
+    """Film strips of a few cells: the first of the table for each end."""
     shown = [frame[frame["end"] == end].head(number) for end, number in SHOWN_ENDS.items()]
-    rows = [row for rows in shown for row in rows.index]
-    strips = ratio_images(frame.loc[rows], SHOWN_TIMES)
-    columns = [name for name in strips if name.startswith("movie_")]
-    pixels = np.stack([to_images(strips[name])[:, 0] for name in columns], axis=1)
-    pixels = np.where(pixels > 0, pixels, np.nan)
-    low, high = np.nanpercentile(pixels, [2, 98])
-    grid = GridSpecFromSubplotSpec(
-        len(rows), len(columns), place, wspace=0.04, hspace=0.04
+    shown = pd.concat(shown)
+    strips = ratio_images(shown, SHOWN_TIMES)
+    tiles = np.stack([to_images(strips[name])[:, 0] for name in movie_names(strips)], axis=1)
+    n_cells, n_times, height, width = tiles.shape
+    tiles = np.pad(tiles, [(0, 0), (0, 0), (1, 1), (1, 1)])  # a line between the tiles
+    mosaic = tiles.swapaxes(1, 2).reshape(n_cells * (height + 2), n_times * (width + 2))
+
+    ax.set_facecolor("#15111f")
+    picture = ax.imshow(np.ma.masked_equal(mosaic, 0), cmap="plasma", vmin=0.45, vmax=1)
+    ax.set_yticks(
+        (np.arange(n_cells) + 0.5) * (height + 2) - 0.5, shown["end"].map(END_WORDS).tolist()
     )
-    for (i, j), panel in np.ndenumerate(np.empty(pixels.shape[:2])):
-        ax = figure.add_subplot(grid[i, j])
-        ax.set_facecolor("#16121f")
-        picture = ax.imshow(pixels[i, j], vmin=low, vmax=high, cmap="plasma")
-        ax.set(xticks=[], yticks=[])
-        ax.spines[:].set_visible(False)
-        if j == 0:
-            end = frame.loc[rows[i], "end"].replace("censored", "lives on")
-            ax.set_ylabel(end.replace("mitosis", "divides").replace("death", "dies"),
-                          rotation=0, ha="right", va="center")
-        if i == len(rows) - 1:
-            ax.set_xlabel(f"{SHOWN_TIMES[j]:.0%}")
-    axes = figure.axes[:]
-    figure.colorbar(picture, ax=axes, shrink=0.7, label="CFP / YFP", location="left")
+    ax.set_xticks(
+        (np.arange(n_times) + 0.5) * (width + 2) - 0.5, [f"{time:.0%}" for time in SHOWN_TIMES]
+    )
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set(xlabel="relative time", title="Nuclei over their lives (simulated)")
+    bar = ax.figure.colorbar(picture, ax=ax, shrink=0.6, aspect=14, pad=0.02, extend="both")
+    bar.set_label("CFP / YFP", labelpad=2)
+    bar.outline.set_visible(False)
 
 
 def draw_latents(ax, cells):
@@ -107,7 +106,22 @@ def draw_latents(ax, cells):
     LatentSpaceDisplay.from_estimator(
         encoder, cells[["movie_0%"]], cells["fate"].map(FATES), held_out=held_out, ax=ax
     )
-    ax.set_title("Latent features of first frames")
+    handles, labels = ax.get_legend_handles_labels()
+    labels = [label.replace("held out", f"{HELD_OUT}, held out") for label in labels]
+    low, high = ax.get_ylim()
+    ax.set_ylim(low - 0.12 * (high - low), high)  # room for the legend
+    ax.legend(
+        handles,
+        labels,
+        ncols=3,
+        frameon=False,
+        loc="lower center",
+        fontsize="small",
+        handlelength=1,
+        columnspacing=0.8,
+        handletextpad=0.1,
+    )
+    ax.set_title("First frames in latent space (simulated)")
 
 
 def draw_curves(ax, cells, movies):
@@ -124,9 +138,10 @@ def draw_curves(ax, cells, movies):
             ax.plot(false, true, color=colour, lw=1.1, alpha=0.85)
         ax.plot([], [], color=colour, lw=2, label=f"{name}  {np.mean(areas):.2f}")
     ax.plot([0, 1], [0, 1], color="0.75", lw=0.8, ls=":")
-    ax.legend(frameon=False, loc="lower right", title=f"mean AUC (best possible {movies.best_auc:.2f})")
+    best = f"mean AUC (best possible {movies.best_auc:.2f})"
+    ax.legend(frameon=False, loc="lower right", title=best, alignment="right")
     ax.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
-    ax.set_title("Fate of held-out replicates")
+    ax.set_title("Replicates while held out (simulated)")
 
 
 if __name__ == "__main__":

@@ -51,8 +51,7 @@ def validate_images(estimator, X, *, reset):
         if reset:
             _remember_column(estimator, X, images)
     else:
-        rows = validate_data(estimator, X, reset=reset, dtype=np.float32, ensure_all_finite=False)
-        images = _finite_float32(_fold_rows(estimator, rows))
+        images = _finite_float32(_fold_rows(estimator, _validate_rows(estimator, X, reset)))
     _check_shape(estimator, images.shape[1:], reset)
     return images
 
@@ -127,11 +126,19 @@ def _finite_float32(images):
     return images
 
 
+def _validate_rows(estimator, X, reset):
+    how = {"dtype": np.float32, "ensure_all_finite": False}
+    if not reset and getattr(estimator, "image_shape", None) is not None:
+        # The shape of the images is what counts, in whatever form those fitted on came.
+        return check_array(X, **how)
+    return validate_data(estimator, X, reset=reset, **how)
+
+
 def _fold_rows(estimator, rows):
     shape = getattr(estimator, "image_shape", None)
     if shape is None:
         return rows[:, np.newaxis, np.newaxis, :]
-    if len(shape) != 3 or min(shape) < 1:
+    if np.shape(shape) != (3,) or min(shape) < 1:
         raise ValueError(f"image_shape must be (channels, height, width), found {shape!r}.")
     if int(np.prod(shape)) != rows.shape[1]:
         raise ValueError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
-from sklearn_cellfate.table import read_cells, written_whole
+from sklearn_cellfate.table import listing, read_cells, written_whole
 
 __all__ = ["main"]
 
@@ -149,7 +149,7 @@ def _evaluate_table(options, table, target, groups, features):
         random_state=options.seed,
         verbose=1,
     )
-    print(f"features: {', '.join(comparison.features) or 'none'}\n")
+    print(f"{len(comparison.features)} features: {listing(comparison.features) or 'none'}\n")
     print(format_comparison(comparison))
     best = _best(comparison)
     model = comparison.pipelines[best].fit(table, table[target])

@@ -192,7 +192,7 @@ def read_cells(path, columns=None):
     ----------
     path : str or path-like
         The file.
-    columns : sequence of str, default=None
+    columns : list of str, default=None
         Read only these columns, in this order; all by default.
 
     Returns
@@ -208,6 +208,8 @@ def read_cells(path, columns=None):
         If it is not a Parquet file, is damaged, or lacks one of `columns`.
     """
     path = Path(path)
+    if isinstance(columns, str):
+        raise ValueError(f"columns must be a list of names, found the string {columns!r}.")
     if not path.is_file():
         raise FileNotFoundError(f"no cell table at {str(path)!r}.")
     try:
@@ -235,6 +237,11 @@ def write_cells(table, path):
     path : str or path-like
         Where to. An existing file is replaced.
 
+    Raises
+    ------
+    ValueError
+        If a column's name is not a string.
+
     Examples
     --------
     >>> import tempfile, pathlib, numpy as np, pandas as pd
@@ -246,6 +253,9 @@ def write_cells(table, path):
     ...     read_cells(path).equals(cells)
     True
     """
+    unnamed = [name for name in table.columns if not isinstance(name, str)]
+    if unnamed:
+        raise ValueError(f"Parquet keeps only text as column names, found {listing(unnamed)}.")
     arrow = pa.Table.from_pandas(table)
     with written_whole(path) as partial:
         pq.write_table(arrow, partial)

@@ -540,3 +540,9 @@ def test_a_real_table_of_traces_opens(shared_data, path):
     assert list(cells.columns) == ["cell", "growth_factor", "erk", "akt"]
     assert len(cells) == 565
     assert cells["erk"].map(len).between(240, 600).all()
+
+
+def test_column_names_that_parquet_would_change_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="only text as column names, found 0, 1"):
+        write_cells(pd.DataFrame({0: [1], 1: [2]}), tmp_path / "cells.parquet")
+    assert not list(tmp_path.iterdir())

@@ -165,7 +165,9 @@ def test_pixels_that_are_no_float32_number_name_their_first_row(given, value, im
 
 def test_bright_images_whose_sum_overflows_float32_are_fine():
     images = np.full((2, 1, 3, 3), 3e38, np.float32)
-    np.testing.assert_array_equal(Reader().fit(images).pixels_, images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(Reader().fit(images).pixels_, images)
 
 
 @stacked_and_folded

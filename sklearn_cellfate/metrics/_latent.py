@@ -31,7 +31,7 @@ def latent_kl_divergence(latents):
     >>> from sklearn_cellfate.metrics import latent_kl_divergence
     >>> z = np.random.default_rng(0).normal([[0.0, 5.0]], [[1.0, 0.05]], size=(10_000, 2))
     >>> latent_kl_divergence(z).round(1)
-    array([ 0. , 15. ])
+    array([ 0., 15.])
     """
     latents = check_array(latents, dtype=np.float64, ensure_min_samples=2)
     mean, variance = latents.mean(0), latents.var(0)

@@ -182,7 +182,8 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
             and not np.array_equal(classes, self.classes_)
         ):
             raise ValueError(
-                f"warm_start goes on with classes {listing(self.classes_)}, found {listing(classes)}."
+                f"warm_start goes on with the classes {listing(self.classes_)}, "
+                f"found {listing(classes)}."
             )
         self.classes_ = classes
         return self._fit_head(self._fit_rows(rows, classes))

@@ -2,7 +2,7 @@
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_cellfate._validation import validate_images
 from sklearn_cellfate.metrics import ms_ssim
@@ -113,4 +113,6 @@ class AdversarialAutoencoder(BaseAutoencoder):
 
     def _read_rows(self, X, y, sample_weight, groups, *, reset):
         _classes, codes = (None, None) if y is None else encode_labels(y, type(self).__name__)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return self._arrange(X, codes, sample_weight, groups, reset=reset)

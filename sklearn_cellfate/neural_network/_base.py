@@ -207,7 +207,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             )
         continued = hasattr(self, "net_") and (self.warm_start or not whole_fit)
         if not continued:
-            self._learn_pixel_range(rows.images[train])
+            self._learn_pixel_range(rows.take(train))
         rows = rows.with_images(self._scale(rows.images))
         device = resolve_device(self.device)
         with seeded(seed, device):
@@ -289,13 +289,12 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     # Pixels and latents
 
-    def _learn_pixel_range(self, images):
-        # Percentiles, because one hot pixel would otherwise leave the cells hardly any contrast.
-        pixels = images.swapaxes(0, 1).reshape(images.shape[1], -1)
-        low, high = np.percentile(pixels, [0.1, 99.9], axis=1)
-        flat = high <= low  # nearly all background: nothing but the extremes is left
-        self.pixel_min_ = np.where(flat, pixels.min(1), low)
-        self.pixel_max_ = np.where(flat, pixels.max(1), high)
+    def _learn_pixel_range(self, rows):
+        # Not the extremes over all rows: a few broken images would leave the others no contrast.
+        darkest, brightest = rows.images.min((2, 3)), rows.images.max((2, 3))
+        how = {"axis": 0, "weights": rows.visits, "method": "inverted_cdf"}
+        self.pixel_min_ = np.percentile(darkest, 1, **how)
+        self.pixel_max_ = np.percentile(brightest, 99, **how)
 
     def _scale(self, images):
         span = self.pixel_max_ - self.pixel_min_

@@ -84,8 +84,8 @@ _SHARED = {
     n_iter_ : int
         Epochs trained.
     pixel_min_, pixel_max_ : ndarray of shape (C,)
-        Range of each channel in the training rows (percentiles 0.1 and 99.9), mapped to 0 and 1
-        for the networks.
+        Intensities of each channel that are mapped to 0 and 1 for the networks: the percentiles
+        1 of the darkest and 99 of the brightest pixels of the training images.
     image_shape_ : tuple of (int, int, int)
         Channels, height and width of the images fitted on.
     n_features_in_ : int

@@ -14,6 +14,7 @@ from sklearn_cellfate.torch_modules._losses import (
 )
 from sklearn_cellfate.torch_modules._ms_ssim import MSSSIM
 from sklearn_cellfate.torch_modules._objective import AutoencoderObjective
+from sklearn_cellfate.torch_modules._spectral_norm import SpectralConv2d, SpectralLinear
 
 __all__ = [
     "MSSSIM",
@@ -23,6 +24,8 @@ __all__ = [
     "Decoder",
     "Discriminator",
     "Encoder",
+    "SpectralConv2d",
+    "SpectralLinear",
     "adversarial_loss",
     "covariance_loss",
     "discriminator_loss",

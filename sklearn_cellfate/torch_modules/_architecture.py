@@ -48,7 +48,8 @@ def plan_architecture(image_shape, width=1.0):
     The rule goes through both published networks: 20 x 20 pixels give a stem of 2 filters and
     blocks of 8 and 16; 144 x 144 give 32 and 64, 128, 256 with 1 x 1 convolutions of 64 and 8
     before flattening. Between and beyond, the last block's filters grow with the side of the
-    image to the power 1.4, in multiples of 8, and the depth with its logarithm.
+    image to the power 1.4, in multiples of 8, and the depth with its logarithm; smaller images
+    keep the filters of 20 x 20.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def plan_architecture(image_shape, width=1.0):
     (64, 128, 256)
     """
     side = float(np.sqrt(image_shape[1] * image_shape[2]))
-    last = 8 * int(np.clip(round(2 * width * (side / 20) ** 1.4), 1, 64))
+    last = 8 * int(np.clip(round(2 * width * max(side / 20, 1) ** 1.4), 1, 64))
     n_blocks = 2 if side < 64 else 3 if side < 256 else 4
     widths = tuple(last // 2**level for level in reversed(range(n_blocks)))
     bottleneck = (64, 8) if side >= 64 else ()

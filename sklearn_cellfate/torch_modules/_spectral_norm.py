@@ -16,25 +16,23 @@ class _SpectralWeight:
     """
 
     def _start_power_iteration(self, n_iterations=15):
-        self.register_buffer("u", F.normalize(torch.randn(self.weight.shape[0]), dim=0))
+        rows, columns = self.weight.flatten(1).shape
+        self.register_buffer("u", F.normalize(torch.randn(rows), dim=0))
+        self.register_buffer("v", torch.zeros(columns))
         for _ in range(n_iterations):
             self._power_iteration()
 
     @torch.no_grad()
     def _power_iteration(self):
         matrix = self.weight.flatten(1)
-        v = F.normalize(torch.mv(matrix.t(), self.u), dim=0)
-        self.u.copy_(F.normalize(torch.mv(matrix, v), dim=0))
+        self.v = F.normalize(torch.mv(matrix.t(), self.u), dim=0)
+        self.u = F.normalize(torch.mv(matrix, self.v), dim=0)
 
     def normalized_weight(self):
         """Return the weight divided by its spectral norm, differentiable through both."""
         if self.training:
             self._power_iteration()
-        matrix = self.weight.flatten(1)
-        u = self.u.clone()  # the buffer moves on before the backward pass
-        with torch.no_grad():
-            v = F.normalize(torch.mv(matrix.t(), u), dim=0)
-        sigma = torch.dot(u, torch.mv(matrix, v))
+        sigma = torch.dot(self.u, torch.mv(self.weight.flatten(1), self.v))
         return self.weight / sigma.clamp_min(1e-12)
 
 
