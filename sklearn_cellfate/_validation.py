@@ -12,7 +12,7 @@ from sklearn_cellfate.table import (
     to_images,
 )
 
-__all__ = ["images_like", "validate_images"]
+__all__ = ["images_like", "refuse_infinite", "validate_images"]
 
 
 def validate_images(estimator, X, *, reset):
@@ -116,6 +116,12 @@ def _finite_float32(images):
         raise ValueError("Found array with 0 sample(s): X has no rows, at least one is needed.")
     with np.errstate(over="ignore"):
         images = np.ascontiguousarray(images, dtype=np.float32)
+    refuse_infinite(images)
+    return images
+
+
+def refuse_infinite(images):
+    """Raise a ValueError that counts the images with pixels that are no finite numbers."""
     if not np.isfinite(np.sum(images, dtype=np.float64)):
         bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
         if len(bad):
@@ -123,7 +129,6 @@ def _finite_float32(images):
                 f"{len(bad)} of {len(images)} images contain NaN or infinite pixels "
                 f"(the first is row {bad[0]}); drop these rows or fill the pixels first."
             )
-    return images
 
 
 def _validate_rows(estimator, X, reset):

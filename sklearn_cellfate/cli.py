@@ -130,14 +130,17 @@ def _simulate(options):
 
 
 def _evaluate_table(options, table, target, groups, features):
-    from sklearn_cellfate.model_selection import compare_modalities
-    from sklearn_cellfate.model_selection._modalities import default_autoencoder
+    from sklearn_cellfate.model_selection import compare_modalities, make_default_autoencoder
+    from sklearn_cellfate.model_selection._modalities import numeric_features
     from sklearn_cellfate.report import format_comparison, write_comparison
 
     wished = {"latent_dim": options.latent_dim, "max_epochs": options.max_epochs}
-    autoencoder = default_autoencoder(options.seed).set_params(
+    autoencoder = make_default_autoencoder(options.seed).set_params(
         **{name: value for name, value in wished.items() if value is not None}
     )
+    if features is None:
+        features = numeric_features(table, target, groups)
+    print(f"{len(features)} features: {listing(features) or 'none'}")
     comparison = compare_modalities(
         table,
         target,
@@ -149,12 +152,12 @@ def _evaluate_table(options, table, target, groups, features):
         random_state=options.seed,
         verbose=1,
     )
-    print(f"{len(comparison.features)} features: {listing(comparison.features) or 'none'}\n")
-    print(format_comparison(comparison))
+    print(f"\n{format_comparison(comparison)}")
     best = _best(comparison)
     model = comparison.pipelines[best].fit(table, table[target])
     files = write_comparison(comparison, table, model, options.output)
-    print(f"\nbest: {best!r}, fitted on all {len(table)} rows")
+    looks = "" if best != "features" else "; it does not look at the images"
+    print(f"\nbest: {best!r}, fitted on all {len(table)} rows{looks}")
     print(f"written to {options.output}: {', '.join(file.name for file in files)}")
 
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import uuid
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -319,6 +320,13 @@ def _with_channel_axis(array, name, first_axis):
         raise ValueError(f"{name} has dtype {array.dtype}; expected integer or floating pixels.")
     if not array.dtype.isnative:  # from a big-endian TIFF; neither Arrow nor torch takes it
         array = array.astype(array.dtype.newbyteorder("="))
+    if array.ndim == 4 and array.shape[1] == array.shape[2] > 4 >= array.shape[3] > 1:
+        channels, height, width = array.shape[1:]
+        warnings.warn(
+            f"{name} of shape {array.shape} are read as {channels} channels of {height} x {width} "
+            "pixels. Are channels last? They come first here: np.moveaxis(images, -1, 1).",
+            stacklevel=3,
+        )
     return array[:, np.newaxis] if array.ndim == 3 else array
 
 
@@ -350,7 +358,13 @@ def only_column(table, names, kind):
     if len(names) == 1:
         return names[0]
     found = f"{len(names)}: {listing(names)}" if names else f"none among {listing(table.columns)}"
-    raise ValueError(f"expected exactly one {kind} column, found {found}.")
+    hint = ""
+    if kind == "image" and movie_column_names(table):
+        hint = (
+            f" Of the movies in {listing(movie_column_names(table))}, RelativeTimeSampler picks "
+            "frames."
+        )
+    raise ValueError(f"expected exactly one {kind} column, found {found}.{hint}")
 
 
 def _refuse_missing(n_missing, n_rows, kind):

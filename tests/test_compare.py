@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -10,6 +11,9 @@ from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, precision_score, roc_auc_score
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_cellfate.model_selection import (
     compare_estimators,
@@ -146,15 +150,9 @@ def test_nothing_is_scored_on_rows_that_were_fitted(problem):
 def test_a_metric_that_a_fold_does_not_define_is_missing(problem):
     X, y, groups = problem
     y[groups == "c"] = "no"
-    comparison = compare_estimators(MODELS, X, y, groups=groups, cv=_leave_one_group_out())
+    comparison = compare_estimators(MODELS, X, y, groups=groups, cv=LeaveOneGroupOut())
     values = comparison.scores.query("estimator == 'logistic' and metric == 'roc_auc'")["value"]
     assert np.isnan(values.iloc[2]) and not np.isnan(values.iloc[[0, 1, 3]]).any()
-
-
-def _leave_one_group_out():
-    from sklearn.model_selection import LeaveOneGroupOut
-
-    return LeaveOneGroupOut()
 
 
 def test_more_than_two_classes():
@@ -176,6 +174,34 @@ def test_bad_labels_groups_and_baselines(problem):
         compare_estimators(MODELS, X, y, baseline="x")
 
 
+def test_groups_reach_an_inner_search(problem):
+    X, y, groups = problem
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1]}, cv=LeaveOneGroupOut())
+    comparison = compare_estimators({"tuned": search}, X, y, groups=groups)
+    assert comparison.estimators["tuned"][0].n_splits_ == 3  # the groups trained on
+
+
+class GroupNoter(ClassifierMixin, BaseEstimator):
+    """Notes the groups that it is fitted with."""
+
+    def fit(self, X, y, groups=None):
+        self.classes_, self.groups_ = np.unique(y), set(groups)
+        return self
+
+    def predict(self, X):
+        return np.repeat(self.classes_[0], len(X))
+
+
+def test_groups_reach_whoever_takes_them(problem):
+    X, y, groups = problem
+    direct = compare_estimators({"model": GroupNoter()}, X, y, groups=groups)
+    assert direct.estimators["model"][0].groups_ == {"b", "c", "d"}
+    with sklearn.config_context(enable_metadata_routing=True):
+        asking = make_pipeline(StandardScaler(), GroupNoter().set_fit_request(groups=True))
+        routed = compare_estimators({"model": asking}, X, y, groups=groups)
+    assert routed.estimators["model"][1][-1].groups_ == {"a", "c", "d"}
+
+
 # Modalities
 
 QUICK = AAEClassifier(
@@ -184,9 +210,10 @@ QUICK = AAEClassifier(
 
 
 def test_the_four_answers(cells):
-    comparison = compare_modalities(
-        cells, "fate", groups="donor", autoencoder=QUICK, random_state=0
-    )
+    with pytest.warns(UserWarning, match="every numeric column.*'size', 'noise'"):
+        comparison = compare_modalities(
+            cells, "fate", groups="donor", autoencoder=QUICK, random_state=0
+        )
     assert list(comparison.estimators) == ["features", "pixels", "images", "images + features"]
     assert comparison.features == ["size", "noise"]
     assert comparison.baseline == "features"
@@ -197,7 +224,7 @@ def test_the_four_answers(cells):
 
 def test_the_autoencoder_is_fitted_once_a_fold_for_both_pipelines(cells):
     comparison = compare_modalities(
-        cells, "fate", groups="donor", autoencoder=QUICK, random_state=0
+        cells, "fate", groups="donor", features=["size"], autoencoder=QUICK, random_state=0
     )
     for alone, both in zip(
         comparison.estimators["images"], comparison.estimators["images + features"]
@@ -213,7 +240,7 @@ def _autoencoder(pipeline):
 
 def test_without_features_images_are_compared_with_pixels(cells):
     table = cells[["image", "donor", "fate"]]
-    comparison = compare_modalities(table, "fate", groups="donor", autoencoder=QUICK)
+    comparison = compare_modalities(table, "fate", groups="donor", features=[], autoencoder=QUICK)
     assert list(comparison.estimators) == ["pixels", "images"]
 
 

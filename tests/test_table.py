@@ -546,3 +546,8 @@ def test_column_names_that_parquet_would_change_are_refused(tmp_path):
     with pytest.raises(ValueError, match="only text as column names, found 0, 1"):
         write_cells(pd.DataFrame({0: [1], 1: [2]}), tmp_path / "cells.parquet")
     assert not list(tmp_path.iterdir())
+
+
+def test_channels_last_are_pointed_out():
+    with pytest.warns(UserWarning, match="20 channels of 20 x 2 pixels. Are channels last"):
+        image_column(np.ones((3, 20, 20, 2)))

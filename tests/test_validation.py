@@ -246,7 +246,7 @@ def test_the_same_pixels_in_another_shape_are_not_the_same_images(images):
 def test_rows_of_another_length_than_fitted_on(images):
     rows = rows_of(images)
     message = refusal(Reader(image_shape=SHAPE).fit(rows).predict, rows[:, :30])
-    assert message == "X has 30 features, but Reader is expecting 40 features as input."
+    assert message == "image_shape=(2, 4, 5) asks for 40 values a row, but X has 30."
 
 
 @stacked_and_folded

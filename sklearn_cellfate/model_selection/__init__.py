@@ -4,7 +4,14 @@ from sklearn_cellfate.model_selection._compare import compare_estimators
 from sklearn_cellfate.model_selection._folds import make_folds
 from sklearn_cellfate.model_selection._modalities import (
     compare_modalities,
+    make_default_autoencoder,
     make_modality_pipelines,
 )
 
-__all__ = ["compare_estimators", "compare_modalities", "make_folds", "make_modality_pipelines"]
+__all__ = [
+    "compare_estimators",
+    "compare_modalities",
+    "make_default_autoencoder",
+    "make_folds",
+    "make_modality_pipelines",
+]

@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from scipy import stats
 from sklearn.base import clone
 from sklearn.metrics import (
@@ -14,8 +13,12 @@ from sklearn.metrics import (
     recall_score,
     roc_auc_score,
 )
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import Bunch, _safe_indexing
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils._metadata_requests import _routing_enabled
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_consistent_length, column_or_1d, has_fit_parameter
 from tqdm.auto import tqdm
 
 from sklearn_cellfate.model_selection._folds import make_folds
@@ -52,7 +55,9 @@ def compare_estimators(
     y : array-like of shape (n,)
         Classes.
     groups : array-like of shape (n,), default=None
-        Donor, clone, field ... of each row; a group is never on both sides of a split.
+        Donor, clone, field ... of each row; a group is never on both sides of a split. They are
+        handed on to searches (for inner folds), to estimators whose ``fit`` takes ``groups``, and
+        with metadata routing to whatever asks for them.
     cv : int, cross-validation splitter or iterable, default=None
         By default each group is held out once where there are at most ten and each has every
         class; else five stratified folds of groups, or of rows without groups.
@@ -121,7 +126,7 @@ def compare_estimators(
     folds = make_folds(y, groups, cv, random_state)
     classes = np.unique(y)
     fits = [
-        delayed(_fit_and_predict)(name, estimator, number, X, y, *fold)
+        delayed(_fit_and_predict)(name, estimator, number, X, y, groups, *fold)
         for name, estimator in estimators.items()
         for number, fold in enumerate(folds)
     ]
@@ -167,6 +172,8 @@ def corrected_interval(differences, n_train, n_test, level=0.95):
 
 def _check_labels(y):
     y = column_or_1d(y)
+    if not len(y):
+        raise ValueError("the table has no rows.")
     missing = np.flatnonzero(pd.isna(y))
     if len(missing):
         raise ValueError(
@@ -179,15 +186,22 @@ def _check_labels(y):
 
 
 def _check_groups(groups):
+    if isinstance(groups, str):
+        raise ValueError(f"groups must hold the group of each row, found the string {groups!r}.")
     groups = column_or_1d(groups)
     if pd.isna(groups).any():
         raise ValueError(f"{pd.isna(groups).sum()} of {len(groups)} rows have no group.")
     return groups
 
 
-def _fit_and_predict(name, estimator, number, X, y, train, test):
+def _fit_and_predict(name, estimator, number, X, y, groups, train, test):
+    fitted = clone(estimator)
+    passed = {"groups": groups[train]} if groups is not None and _takes_groups(fitted) else {}
     started = time.perf_counter()
-    fitted = clone(estimator).fit(_safe_indexing(X, train), y[train])
+    with warnings.catch_warnings():
+        # joblib's advice on a cache that is ours, not the user's.
+        warnings.filterwarnings("ignore", message="Persisting input arguments")
+        fitted.fit(_safe_indexing(X, train), y[train], **passed)
     fit_time = time.perf_counter() - started
     started = time.perf_counter()
     X_test = _safe_indexing(X, test)
@@ -205,6 +219,12 @@ def _fit_and_predict(name, estimator, number, X, y, train, test):
         fit_time=fit_time,
         score_time=score_time,
     )
+
+
+def _takes_groups(estimator):
+    if _routing_enabled():
+        return "groups" in get_routing_for_object(estimator).consumes("fit", ["groups"])
+    return has_fit_parameter(estimator, "groups") or isinstance(estimator, BaseSearchCV)
 
 
 def _score(result, classes, folds, groups):

@@ -3,7 +3,9 @@
 import contextlib
 import itertools
 import tempfile
+import warnings
 
+import pandas as pd
 from joblib import Memory
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
@@ -13,10 +15,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from sklearn_cellfate._validation import refuse_infinite
 from sklearn_cellfate.model_selection._compare import compare_estimators
 from sklearn_cellfate.table import image_column_names, listing, only_column, to_images
 
-__all__ = ["compare_modalities", "make_modality_pipelines"]
+__all__ = ["compare_modalities", "make_default_autoencoder", "make_modality_pipelines"]
 
 
 def compare_modalities(
@@ -50,11 +53,11 @@ def compare_modalities(
         fold.
     features : list of str, default=None
         Columns measured on the cell; text columns are one-hot encoded. By default every numeric
-        column but target and groups: name them if there are others that tell the outcome.
+        column but target and groups, with a warning: a lifetime tells the outcome too.
     image : str, default=None
         The image column; may be left out where there is one.
     autoencoder : transformer of images, default=None
-        Encodes the images; by default an ``AAEClassifier`` with settings for small data sets.
+        Encodes the images; by default :func:`make_default_autoencoder`.
     cv : int, cross-validation splitter or iterable, default=None
         See :func:`compare_estimators`.
     n_jobs : int, default=None
@@ -75,12 +78,19 @@ def compare_modalities(
     ValueError
         If a column is missing, labels are, or a fold would train without a class.
     """
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(f"table must be a DataFrame, found a {type(table).__name__}.")
     check_columns(table, [target, *([] if groups is None else [groups]), *(features or [])])
     image = only_column(table, image_column_names(table), "image") if image is None else image
     check_columns(table, [image])
+    refuse_infinite(to_images(table[[image]]))
     if features is None:
-        numeric = make_column_selector(dtype_include=["number", "bool"])(table)
-        features = [name for name in numeric if name not in (target, groups)]
+        features = numeric_features(table, target, groups)
+        warnings.warn(
+            "features were not named; every numeric column is taken for one: "
+            f"{listing(features)}. Name those that are known when the image is taken.",
+            stacklevel=2,
+        )
     pipelines = make_modality_pipelines(
         image, features, autoencoder=autoencoder, random_state=random_state
     )
@@ -121,11 +131,12 @@ def make_modality_pipelines(image, features, *, autoencoder=None, random_state=N
         Each takes a cell table and ignores the columns that it does not need.
     """
     if autoencoder is None:
-        autoencoder = default_autoencoder(random_state)
+        autoencoder = make_default_autoencoder(random_state)
     by_images = ("images", _encode_images(autoencoder), [image])
     by_features = ("features", _prepare_features(), list(features))
     forest = RandomForestClassifier(300, class_weight="balanced", random_state=random_state)
-    logistic = LogisticRegression(class_weight="balanced", max_iter=5000)
+    # C: hundreds of correlated measurements on a few hundred cells need some restraint.
+    logistic = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
     pipelines = {
         "features": _pipeline([by_features], logistic),
         "pixels": _pipeline([("pixels", FunctionTransformer(flatten_images), [image])], forest),
@@ -137,8 +148,22 @@ def make_modality_pipelines(image, features, *, autoencoder=None, random_state=N
     return pipelines
 
 
-def default_autoencoder(random_state=None):
-    """Autoencoder for a few hundred to some ten thousand cells, with classes of any balance."""
+def make_default_autoencoder(random_state=None):
+    """Autoencoder for a few hundred to some ten thousand cells, with classes of any balance.
+
+    More latent features, shorter training and larger steps than the published settings, which are
+    the defaults of ``AAEClassifier``; classes are balanced and orientation means nothing.
+
+    Parameters
+    ----------
+    random_state : int, default=None
+        Seed.
+
+    Returns
+    -------
+    autoencoder : AAEClassifier
+        Unfitted; change what you like with ``set_params``.
+    """
     from sklearn_cellfate.neural_network import AAEClassifier  # torch takes seconds to import
 
     return AAEClassifier(
@@ -152,6 +177,12 @@ def default_autoencoder(random_state=None):
         lr=0.003,
         random_state=random_state,
     )
+
+
+def numeric_features(table, target, groups):
+    """Names of the numeric columns but target and groups."""
+    numeric = make_column_selector(dtype_include=["number", "bool"])(table)
+    return [name for name in numeric if name not in (target, groups)]
 
 
 def flatten_images(table):

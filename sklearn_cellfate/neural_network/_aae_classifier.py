@@ -71,8 +71,8 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
     >>> fate = np.array(["dies", "divides"] * 40)
     >>> images = rng.random((80, 1, 20, 20)) * np.where(fate == "dies", 1, 2)[:, None, None, None]
     >>> aae = AAEClassifier(pretrain_epochs=2, max_epochs=10, random_state=0).fit(images, fate)
-    >>> aae.score(images, fate)
-    1.0
+    >>> aae.score(images, fate) > 0.9
+    True
     """
 
     _parameter_constraints: dict = {

@@ -44,15 +44,19 @@ def _format_folds(scores, metric):
 
 
 def _format_differences(comparison):
-    text = comparison.differences.apply(
-        lambda row: f"{row['mean']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]", axis=1
-    )
+    text = comparison.differences.apply(_format_interval, axis=1)
     table = text.unstack("metric")[comparison.scores["metric"].drop_duplicates()]
     names = [name for name in comparison.estimators if name in table.index]
     return (
         f"paired difference to {comparison.baseline!r}, 95 % interval corrected for overlapping "
         f"training sets\n{_to_text(table.loc[names])}"
     )
+
+
+def _format_interval(row):
+    if pd.isna(row["low"]):
+        return "-" if pd.isna(row["mean"]) else f"{row['mean']:+.3f}"
+    return f"{row['mean']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
 
 
 def _to_text(table):
