@@ -237,6 +237,14 @@ def test_early_stopping_keeps_the_best_epoch(spots):
     assert len(watched) - 1 - watched.argmin() == 3
 
 
+def test_early_stopping_without_a_head_of_its_own(spots):
+    images, labels = spots
+    params = {"early_stopping": True, "n_iter_no_change": 2, **QUICK, "max_epochs": 30}
+    blind = AdversarialAutoencoder(**params).fit(images).history_
+    assert "valid_loss" in blind and "valid_accuracy" not in blind
+    assert "valid_accuracy" in AdversarialAutoencoder(**params).fit(images, labels).history_
+
+
 def test_the_published_criteria_stop_after_min_epochs(spots):
     images, labels = spots
     loose = {"min_separation": 0, "max_kl": 1e6, "min_accuracy": 0, "min_precision": 0}

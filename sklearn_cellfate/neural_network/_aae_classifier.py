@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context, clone
 from sklearn.ensemble._base import _set_random_states
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -19,8 +18,7 @@ __all__ = ["AAEClassifier"]
 
 def _head_has(method):
     def check(self):
-        head = getattr(self, "head_", None) or self._make_head()
-        getattr(head, method)
+        getattr(self.head_ if hasattr(self, "head_") else self._make_head(), method)
         return True
 
     return check
@@ -278,7 +276,7 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
         return rows
 
     def _make_head(self):
-        return LogisticRegression() if self.head is None else clone(self.head)
+        return super()._make_head() if self.head is None else clone(self.head)
 
     def _fit_head(self, rows):
         latents = self._encode(rows.images)

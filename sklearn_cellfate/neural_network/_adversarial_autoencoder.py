@@ -68,8 +68,8 @@ class AdversarialAutoencoder(BaseAutoencoder):
         -------
         self : object
         """
-        rows = self._read_rows(X, y, sample_weight, groups, reset=True)
-        self._fit_rows(rows)
+        rows, classes = self._read_rows(X, y, sample_weight, groups, reset=True)
+        self._fit_rows(rows, classes)
         return self
 
     @document
@@ -88,8 +88,9 @@ class AdversarialAutoencoder(BaseAutoencoder):
         self : object
         """
         self._validate_params()
-        rows = self._read_rows(X, y, sample_weight, groups, reset=not hasattr(self, "net_"))
-        self._fit_rows(rows, n_epochs=1)
+        first = not hasattr(self, "net_")
+        rows, classes = self._read_rows(X, y, sample_weight, groups, reset=first)
+        self._fit_rows(rows, classes, n_epochs=1)
         return self
 
     def score(self, X, y=None):
@@ -115,4 +116,4 @@ class AdversarialAutoencoder(BaseAutoencoder):
         _classes, codes = (None, None) if y is None else encode_labels(y, type(self).__name__)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        return self._arrange(X, codes, sample_weight, groups, reset=reset)
+        return self._arrange(X, codes, sample_weight, groups, reset=reset), classes

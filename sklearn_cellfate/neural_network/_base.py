@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
@@ -189,7 +190,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ----------
         rows : TrainingRows
         classes : ndarray or None
-            Names of the classes.
+            Names of the classes; needed where there are any.
         n_epochs : int or None
             So many further epochs on all rows, as in ``partial_fit``; None for a whole fit.
         """
@@ -203,7 +204,12 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         train, held_out = np.arange(len(rows.images)), None
         if self.early_stopping and whole_fit:
             train, held_out = split_validation(
-                rows.codes, classes, rows.groups, self.validation_fraction, seed
+                len(rows.images),
+                rows.codes,
+                classes,
+                rows.groups,
+                self.validation_fraction,
+                seed,
             )
         continued = hasattr(self, "net_") and (self.warm_start or not whole_fit)
         if not continued:
@@ -271,6 +277,10 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return AdversarialAutoencoderNet(
             **self._net_config, device=device, train_split=None, verbose=0
         ).initialize()
+
+    def _make_head(self):
+        """Unfitted classifier on the latents, by which early stopping judges an epoch."""
+        return LogisticRegression()
 
     def _make_monitor(self, train, held_out):
         by_criteria = self.early_stopping == "criteria"

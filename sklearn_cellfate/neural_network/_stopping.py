@@ -18,11 +18,13 @@ from sklearn_cellfate.table import listing
 __all__ = ["ValidationMonitor", "split_validation"]
 
 
-def split_validation(codes, classes, groups, fraction, seed):
+def split_validation(n_rows, codes, classes, groups, fraction, seed):
     """Set rows aside for validation, whole groups where there are groups.
 
     Parameters
     ----------
+    n_rows : int
+        Number of rows.
     codes : ndarray of shape (n,) or None
         Class indices; the split is stratified by them.
     classes : ndarray or None
@@ -43,7 +45,6 @@ def split_validation(codes, classes, groups, fraction, seed):
     ValueError
         If either side would lack a class, or there are too few rows or groups to split.
     """
-    n_rows = np.zeros(len(groups) if codes is None else len(codes))
     if groups is not None and len(np.unique(groups)) < 2:
         raise ValueError(
             "validation rows are set aside by group, but all rows belong to one group: "
@@ -51,7 +52,7 @@ def split_validation(codes, classes, groups, fraction, seed):
         )
     splitter = _splitter(codes, groups, fraction, seed)
     try:
-        train, held_out = next(splitter.split(n_rows, codes, groups))
+        train, held_out = next(splitter.split(np.zeros(n_rows), codes, groups))
     except ValueError as error:
         raise ValueError(
             f"early_stopping needs rows of every class on both sides of a split with "
