@@ -113,7 +113,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
         return float(np.mean(ms_ssim(scaled, self.net_.decode(self.net_.encode(scaled)))))
 
     def _read_rows(self, X, y, sample_weight, groups, *, reset):
-        _classes, codes = (None, None) if y is None else encode_labels(y, type(self).__name__)
+        classes, codes = (None, None) if y is None else encode_labels(y, type(self).__name__)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return self._arrange(X, codes, sample_weight, groups, reset=reset), classes
