@@ -101,6 +101,8 @@ def _add_predict(commands):
 
 
 def _evaluate(options):
+    if Path(options.output).is_file():  # say so now, not after minutes of training
+        raise ValueError(f"--output {options.output!r} is a file; name a folder.")
     if options.table is None:
         table, target, groups, features = _simulate(options)
     else:
@@ -135,7 +137,7 @@ def _evaluate_table(options, table, target, groups, features):
     from sklearn_cellfate.report import format_comparison, write_comparison
 
     wished = {"latent_dim": options.latent_dim, "max_epochs": options.max_epochs}
-    autoencoder = make_default_autoencoder(options.seed).set_params(
+    autoencoder = make_default_autoencoder(len(table), options.seed).set_params(
         **{name: value for name, value in wished.items() if value is not None}
     )
     if features is None:

@@ -183,6 +183,11 @@ def test_models_that_are_none(table_file, tmp_path, capsys):
     assert "holds a dict, which cannot predict" in refused(capsys, tmp_path, *predict)
 
 
+def test_output_that_is_a_file(table_file, tmp_path, capsys):
+    arguments = ("evaluate", table_file, "--target", "fate", "--output", table_file)
+    assert "is a file; name a folder" in refused(capsys, tmp_path, *arguments)
+
+
 def test_predictions_need_a_known_ending(table_file, tmp_path, capsys):
     predict = ("predict", "model.joblib", table_file, "--output", tmp_path / "p.xlsx")
     assert "ends neither in .csv nor in .parquet" in refused(capsys, tmp_path, *predict)

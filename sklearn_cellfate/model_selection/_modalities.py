@@ -5,6 +5,7 @@ import itertools
 import tempfile
 import warnings
 
+import numpy as np
 import pandas as pd
 from joblib import Memory
 from sklearn.base import clone
@@ -91,6 +92,8 @@ def compare_modalities(
             f"{listing(features)}. Name those that are known when the image is taken.",
             stacklevel=2,
         )
+    if autoencoder is None:
+        autoencoder = make_default_autoencoder(len(table), random_state)
     pipelines = make_modality_pipelines(
         image, features, autoencoder=autoencoder, random_state=random_state
     )
@@ -131,7 +134,7 @@ def make_modality_pipelines(image, features, *, autoencoder=None, random_state=N
         Each takes a cell table and ignores the columns that it does not need.
     """
     if autoencoder is None:
-        autoencoder = make_default_autoencoder(random_state)
+        autoencoder = make_default_autoencoder(random_state=random_state)
     by_images = ("images", _encode_images(autoencoder), [image])
     by_features = ("features", _prepare_features(), list(features))
     forest = RandomForestClassifier(300, class_weight="balanced", random_state=random_state)
@@ -148,7 +151,7 @@ def make_modality_pipelines(image, features, *, autoencoder=None, random_state=N
     return pipelines
 
 
-def make_default_autoencoder(random_state=None):
+def make_default_autoencoder(n_cells=1000, random_state=None):
     """Autoencoder for a few hundred to some ten thousand cells, with classes of any balance.
 
     More latent features, shorter training and larger steps than the published settings, which are
@@ -156,6 +159,9 @@ def make_default_autoencoder(random_state=None):
 
     Parameters
     ----------
+    n_cells : int, default=1000
+        Cells to train on. The fewer there are, the more epochs: 30 for 1000 cells, changing with
+        the inverse square root of their number, between 14 and 90.
     random_state : int, default=None
         Seed.
 
@@ -172,7 +178,7 @@ def make_default_autoencoder(random_state=None):
         augment=True,
         dropout=0.1,
         pretrain_epochs=3,
-        max_epochs=30,
+        max_epochs=int(np.clip(round(30 * (1000 / max(n_cells, 1)) ** 0.5), 14, 90)),
         batch_size=64,
         lr=0.003,
         random_state=random_state,
