@@ -7,7 +7,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
-from sklearn_cellfate.table import listing, read_cells, written_whole
+from sklearn_cellfate.table import read_cells, written_whole
 
 __all__ = ["main"]
 
@@ -30,7 +30,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, OSError) as error:
         print(f"sklearn-cellfate: error: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_BAD_INPUT
     return 0
@@ -103,7 +103,10 @@ def _add_predict(commands):
 def _evaluate(options):
     if Path(options.output).is_file():  # say so now, not after minutes of training
         raise ValueError(f"--output {options.output!r} is a file; name a folder.")
+    if options.seed < 0:
+        raise ValueError(f"--seed must be 0 or more, found {options.seed}.")
     if options.table is None:
+        _refuse_columns(options)
         table, target, groups, features = _simulate(options)
     else:
         if options.target is None:
@@ -115,6 +118,12 @@ def _evaluate(options):
             options.features,
         )
     _evaluate_table(options, table, target, groups, features)
+
+
+def _refuse_columns(options):
+    for name in ("target", "groups", "features", "image"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name} is given but no table; simulated cells have their own.")
 
 
 def _simulate(options):
@@ -132,8 +141,12 @@ def _simulate(options):
 
 
 def _evaluate_table(options, table, target, groups, features):
-    from sklearn_cellfate.model_selection import compare_modalities, make_default_autoencoder
-    from sklearn_cellfate.model_selection._modalities import numeric_features
+    from sklearn_cellfate.model_selection import (
+        compare_modalities,
+        fit_pipeline,
+        make_default_autoencoder,
+        numeric_features,
+    )
     from sklearn_cellfate.report import format_comparison, write_comparison
 
     wished = {"latent_dim": options.latent_dim, "max_epochs": options.max_epochs}
@@ -142,7 +155,9 @@ def _evaluate_table(options, table, target, groups, features):
     )
     if features is None:
         features = numeric_features(table, target, groups)
-    print(f"{len(features)} features: {listing(features) or 'none'}")
+        print("No --features named: every numeric column is taken for one. Name those that are")
+        print("known when the image is taken.")
+    print(f"{len(features)} features: {', '.join(features) or 'none'}")
     comparison = compare_modalities(
         table,
         target,
@@ -156,7 +171,7 @@ def _evaluate_table(options, table, target, groups, features):
     )
     print(f"\n{format_comparison(comparison)}")
     best = _best(comparison)
-    model = comparison.pipelines[best].fit(table, table[target])
+    model = fit_pipeline(comparison, best, table)
     files = write_comparison(comparison, table, model, options.output)
     looks = "" if best != "features" else "; it does not look at the images"
     print(f"\nbest: {best!r}, fitted on all {len(table)} rows{looks}")
@@ -177,14 +192,17 @@ def _default_jobs():
 def _predict(options):
     if not options.output.endswith((".csv", ".parquet")):
         raise ValueError(f"--output {options.output!r} ends neither in .csv nor in .parquet.")
+    if not Path(options.output).absolute().parent.is_dir():
+        raise ValueError(f"--output {options.output!r}: there is no such folder.")
     model = _load_model(options.model)
     table = read_cells(options.table)
-    predictions = pd.DataFrame({"prediction": model.predict(table)}, index=table.index)
+    if not len(table):
+        raise ValueError(f"{options.table!r} has no rows.")
+    predictions = pd.DataFrame({"prediction": model.predict(table)})
     if hasattr(model, "predict_proba"):
         names = [f"probability_{label}" for label in model.classes_]
         predictions[names] = model.predict_proba(table)
-    texts = table.select_dtypes("str")  # names of cells, donors, fields
-    predictions = texts.join(predictions)
+    predictions = pd.concat([_names_of_rows(table), predictions], axis=1).set_axis(table.index)
     with written_whole(options.output) as partial:
         if options.output.endswith(".csv"):
             predictions.to_csv(partial)
@@ -194,13 +212,25 @@ def _predict(options):
     print(f"{len(predictions)} cells {counts} written to {options.output}")
 
 
+def _names_of_rows(table):
+    """Text, category and integer columns: names of cells, donors, fields."""
+    kinds = (pd.StringDtype, pd.CategoricalDtype)
+    names = [
+        name
+        for name, dtype in table.dtypes.items()
+        if isinstance(dtype, kinds) or pd.api.types.is_integer_dtype(dtype)
+    ]
+    taken = {name: f"{name}_in_table" for name in names if name == "prediction"}
+    return table[names].rename(columns=taken).reset_index(drop=True)
+
+
 def _load_model(path):
     if not Path(path).is_file():
         raise FileNotFoundError(f"no model at {path!r}.")
     try:
         model = joblib.load(path)
     except Exception as error:  # whatever a damaged pickle happens to raise
-        raise ValueError(f"{path!r} is not a readable model: {error}") from error
+        raise ValueError(f"{path!r} is not a readable model: {error!r}") from error
     if not hasattr(model, "predict"):
         raise ValueError(f"{path!r} holds a {type(model).__name__}, which cannot predict.")
     return model

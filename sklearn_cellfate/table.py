@@ -349,7 +349,15 @@ def _stack_tensors(chunks, arrow_type):
         flat = np.concatenate([np.empty(0, arrow_type.value_type.to_pandas_dtype()), *stacks])
     images = flat.reshape(-1, *arrow_type.shape)
     if arrow_type.permutation is not None:  # written by somebody else's from_numpy_ndarray
-        images = images.transpose(0, *(1 + axis for axis in arrow_type.permutation))
+        order = list(arrow_type.permutation)
+        if [order[axis] for axis in order] != list(range(len(order))):
+            # pyarrow's own from_numpy_ndarray writes the inverse of what the format asks for.
+            warnings.warn(
+                f"an image column has the axes permuted as {order}, which writers understand in "
+                "two ways; check the images, and write the table anew with image_column.",
+                stacklevel=3,
+            )
+        images = images.transpose(0, *(1 + axis for axis in order))
     return images[:, np.newaxis] if images.ndim == 3 else images
 
 

@@ -358,12 +358,36 @@ def test_two_image_columns(cells):
 
 def test_a_group_that_swallows_a_class(cells):
     groups = np.where(cells["fate"] == "divides", "d1", cells["donor"])
-    with pytest.raises(ValueError, match="no row of class 'divides'.*one group holds all"):
-        for seed in range(10):  # some split must set that group aside
-            params = {**QUICK, "random_state": seed, "early_stopping": True}
-            AAEClassifier(**params, validation_fraction=0.3).fit(
-                cells, cells["fate"], groups=groups
-            )
+    model = AAEClassifier(**QUICK, early_stopping=True, validation_fraction=0.3)
+    words = "leaves each of the classes 'dies', 'divides' on both sides and keeps groups whole"
+    with pytest.raises(ValueError, match=words):
+        model.fit(cells, cells["fate"], groups=groups)
+
+
+def test_wells_of_one_fate_each_are_split_with_both_fates_on_either_side(spots):
+    images, labels = spots
+    order = np.argsort(labels)
+    wells = np.arange(len(images)) // 8
+    model = AAEClassifier(early_stopping=True, validation_fraction=0.2, **QUICK)
+    assert model.fit(images[order], labels[order], groups=wells).history_["valid_accuracy"].any()
+
+
+def test_nothing_to_minimise(spots):
+    images, labels = spots
+    off = {f"lambda_{name}": 0 for name in ("reconstruction", "adversarial", "covariance")}
+    with pytest.raises(ValueError, match="nothing to minimise"):
+        AdversarialAutoencoder(**off, **QUICK).fit(images)
+    with pytest.raises(ValueError, match="betas must be two numbers"):
+        AAEClassifier(betas=(0.0,), **QUICK).fit(images, labels)
+
+
+def test_warm_start_refuses_other_images_and_stays_whole(spots):
+    images, labels = spots
+    model = AAEClassifier(warm_start=True, **QUICK).fit(images, labels)
+    before = model.predict_proba(images)
+    with pytest.raises(ValueError, match="12 x 11 pixels.*fitted on"):
+        model.fit(images[..., :-1], labels)
+    assert_array_equal(model.predict_proba(images), before)
 
 
 def test_too_few_rows_to_set_aside(spots):
@@ -381,8 +405,9 @@ def test_other_latents_than_fitted(spots):
         AdversarialAutoencoder().transform(spots[0])
 
 
-def test_heads_without_weights_refuse_fractions(spots):
+def test_heads_without_weights_see_rows_repeated(spots):
     images, labels = spots
-    model = AAEClassifier(head=KNeighborsClassifier(), class_weight={"divides": 2.5}, **QUICK)
-    with pytest.raises(ValueError, match="takes no sample_weight"):
-        model.fit(images, labels)
+    rare = np.concatenate([np.flatnonzero(labels == "dies"), np.flatnonzero(labels != "dies")[:5]])
+    model = AAEClassifier(head=KNeighborsClassifier(), class_weight="balanced", **QUICK)
+    model.fit(images[rare], labels[rare])
+    assert model.head_.n_samples_fit_ > len(rare)

@@ -5,8 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_cellfate import image_column, read_cells, write_cells
+from sklearn_cellfate import image_column, read_cells, to_images, write_cells
 from sklearn_cellfate.cli import main
+from sklearn_cellfate.model_selection import make_modality_pipelines
+from sklearn_cellfate.neural_network import AAEClassifier
 
 QUICK = ["--max-epochs", "2", "--jobs", "1"]
 
@@ -105,6 +107,13 @@ def evaluate(table_file, tmp_path, *arguments):
         (["--target", "fate", "--groups", "clone"], "no column 'clone'"),
         (["--target", "fate", "--features", "size", "area"], "no column 'area'"),
         ([], "--target is missing"),
+        (["--target", "fate", "--features", "fate"], "'fate' is target or groups"),
+        (["--target", "fate", "--features", "size", "size"], "'size' 2 times"),
+        (["--target", "fate", "--features", "image"], "'image', which holds images"),
+        (["--target", "image"], "'image', which holds images"),
+        (["--target", "fate", "--image", "size"], "'size' holds no images"),
+        (["--target", "size"], "'size' must hold classes, found continuous values"),
+        (["--target", "fate", "--seed", "-1"], "--seed must be 0 or more"),
     ],
 )
 def test_missing_columns(table_file, tmp_path, capsys, arguments, words):
@@ -129,6 +138,10 @@ def spoil_pixels(cells):
     return cells.assign(image=image_column(pixels))
 
 
+def spoil_feature(cells):
+    return cells.assign(size=cells["size"].where(cells.index > 0, np.inf))
+
+
 def spoil_rows(cells):
     return cells.iloc[:0]
 
@@ -149,6 +162,7 @@ def spoil_twice(cells):
         (spoil_group, "holds every row of class"),
         (spoil_pixels, "contain NaN or infinite pixels"),
         (spoil_rows, "no rows"),
+        (spoil_feature, "column 'size' has 1 infinite values"),
         (spoil_images, "exactly one image column, found none"),
         (spoil_twice, "exactly one image column, found 2"),
     ],
@@ -193,13 +207,45 @@ def test_predictions_need_a_known_ending(table_file, tmp_path, capsys):
     assert "ends neither in .csv nor in .parquet" in refused(capsys, tmp_path, *predict)
 
 
-def test_other_columns_or_images_at_predict(table_file, tmp_path, capsys, cells):
-    output = tmp_path / "report"
-    run(
-        "evaluate", table_file, "--target", "fate", "--groups", "donor", "--output", output, *QUICK
-    )
-    capsys.readouterr()
-    no_image = tmp_path / "no_image.parquet"
-    write_cells(cells.drop(columns="image"), no_image)
-    predict = ("predict", output / "model.joblib", no_image, "--output", tmp_path / "p.csv")
-    assert "image" in refused(capsys, tmp_path, *predict)
+@pytest.fixture(params=["features", "pixels", "images", "images + features"])
+def model_file(request, cells, tmp_path):
+    """Each of the four models that evaluate may find best."""
+    autoencoder = AAEClassifier(pretrain_epochs=1, max_epochs=1, random_state=0)
+    pipelines = make_modality_pipelines("image", ["size"], autoencoder=autoencoder)
+    path = tmp_path / "model.joblib"
+    joblib.dump(pipelines[request.param].fit(cells, cells["fate"]), path)
+    return path, request.param
+
+
+def test_every_model_refuses_what_it_cannot_read(model_file, cells, tmp_path, capsys):
+    path, name = model_file
+    spoilt = {"no rows": cells.iloc[:0]}
+    if "features" in name:
+        spoilt["size"] = cells.drop(columns="size")
+    if name != "features":
+        pixels = to_images(cells).copy()
+        pixels[4, 0, 1, 1] = np.nan
+        spoilt["1 of 80 images contain NaN"] = cells.assign(image=image_column(pixels))
+        two = np.concatenate([pixels, pixels], axis=1)
+        spoilt["2 channels of 12 x 12"] = cells.assign(image=image_column(np.nan_to_num(two)))
+        spoilt["image"] = cells.drop(columns="image")
+    for words, table in spoilt.items():
+        write_cells(table, tmp_path / "new.parquet")
+        predict = ("predict", path, tmp_path / "new.parquet", "--output", tmp_path / "p.csv")
+        assert words in refused(capsys, tmp_path, *predict)
+
+
+def test_predictions_keep_to_their_rows_under_any_index(cells, tmp_path):
+    cells = cells.assign(cell=[f"c{i}" for i in range(len(cells))], prediction="mine")
+    cells["donor"] = cells["donor"].astype("category")
+    cells.index = np.arange(len(cells)) // 2  # as after pd.concat
+    model = make_modality_pipelines("image", ["size"])["features"].fit(cells, cells["fate"])
+    joblib.dump(model, tmp_path / "model.joblib")
+    write_cells(cells, tmp_path / "cells.parquet")
+    output = tmp_path / "p.parquet"
+    run("predict", tmp_path / "model.joblib", tmp_path / "cells.parquet", "--output", output)
+    predicted = pd.read_parquet(output)
+    assert list(predicted["cell"]) == list(cells["cell"])
+    assert list(predicted["donor"]) == list(cells["donor"])
+    assert list(predicted["prediction"]) == list(model.predict(cells))
+    assert list(predicted.index) == list(cells.index)

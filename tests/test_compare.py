@@ -6,7 +6,7 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_cellfate.model_selection import (
     compare_estimators,
     compare_modalities,
+    fit_pipeline,
     make_folds,
     make_modality_pipelines,
 )
@@ -236,6 +237,27 @@ def test_the_autoencoder_is_fitted_once_a_fold_for_both_pipelines(cells):
 
 def _autoencoder(pipeline):
     return pipeline["columns"].named_transformers_["images"]["autoencoder"]
+
+
+def test_groups_reach_the_validation_rows_of_the_autoencoder(cells):
+    two_donors = cells.assign(donor=cells["donor"].replace({"d3": "d1", "d4": "d2"}))
+    stopping = clone(QUICK).set_params(early_stopping=True)
+    with pytest.raises(ValueError, match="all rows belong to one group"):
+        compare_modalities(
+            two_donors, "fate", groups="donor", features=["size"], autoencoder=stopping
+        )
+
+
+def test_the_model_to_use_predicts_the_labels_of_the_comparison(cells):
+    labels = pd.array(cells["fate"] == "dies", dtype="boolean")
+    table = cells.assign(dead=labels, fate=pd.array(labels, dtype="Int64"))
+    for target in ("dead", "fate"):
+        comparison = compare_modalities(
+            table, target, features=["size"], cv=2, autoencoder=QUICK, random_state=0
+        )
+        model = fit_pipeline(comparison, "images", table)
+        assert set(model.predict(table).tolist()) == set(comparison.classes.tolist())
+        assert model.classes_.dtype == comparison.classes.dtype
 
 
 def test_without_features_images_are_compared_with_pixels(cells):

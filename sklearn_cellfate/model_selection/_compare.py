@@ -17,6 +17,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import Bunch, _safe_indexing
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_consistent_length, column_or_1d, has_fit_parameter
 from tqdm.auto import tqdm
@@ -74,11 +75,11 @@ def compare_estimators(
     -------
     comparison : Bunch
         scores : DataFrame
-            A row an estimator, fold and metric: ``value``, ``held_out`` (the groups of the fold),
-            ``n_train``, ``n_test``, ``fit_time`` and ``score_time`` (s). Metrics are balanced
-            accuracy, area under the ROC curve, precision and recall: of ``classes[1]`` for two
-            classes, macro averages (one-vs-rest) for more. A metric that a fold does not define
-            is NaN.
+            A row an estimator, fold and metric: ``value``, ``held_out`` (five of the fold's
+            groups at most), ``n_train``, ``n_test``, ``fit_time`` and ``score_time`` (s).
+            Metrics are balanced accuracy, area under the ROC curve, precision and recall: of ``classes[1]`` for two
+            classes, macro averages (one-vs-rest) for more. The metrics of a fold
+            whose held-out rows lack a class are NaN.
         summary : DataFrame
             Mean and standard deviation over folds, a row an estimator and metric.
         differences : DataFrame
@@ -171,7 +172,7 @@ def corrected_interval(differences, n_train, n_test, level=0.95):
 
 
 def _check_labels(y):
-    y = column_or_1d(y)
+    y = column_or_1d(y.to_numpy() if hasattr(y, "to_numpy") else y)
     if not len(y):
         raise ValueError("the table has no rows.")
     missing = np.flatnonzero(pd.isna(y))
@@ -180,6 +181,7 @@ def _check_labels(y):
             f"{len(missing)} of {len(y)} labels are missing (the first in row {missing[0]}); "
             "drop these rows first."
         )
+    check_classification_targets(y)
     if len(np.unique(y)) < 2:
         raise ValueError(f"at least two classes are needed, found only {listing(y[:1])}.")
     return y
@@ -196,7 +198,7 @@ def _check_groups(groups):
 
 def _fit_and_predict(name, estimator, number, X, y, groups, train, test):
     fitted = clone(estimator)
-    passed = {"groups": groups[train]} if groups is not None and _takes_groups(fitted) else {}
+    passed = {"groups": groups[train]} if groups is not None and takes_groups(fitted) else {}
     started = time.perf_counter()
     with warnings.catch_warnings():
         # joblib's advice on a cache that is ours, not the user's.
@@ -221,7 +223,8 @@ def _fit_and_predict(name, estimator, number, X, y, groups, train, test):
     )
 
 
-def _takes_groups(estimator):
+def takes_groups(estimator):
+    """Whether ``fit`` wants the groups: by signature, as a search, or by metadata routing."""
     if _routing_enabled():
         return "groups" in get_routing_for_object(estimator).consumes("fit", ["groups"])
     return has_fit_parameter(estimator, "groups") or isinstance(estimator, BaseSearchCV)
@@ -234,7 +237,7 @@ def _score(result, classes, folds, groups):
         {
             "estimator": result.name,
             "fold": result.fold,
-            "held_out": "" if groups is None else ", ".join(map(str, np.unique(groups[test])[:3])),
+            "held_out": "" if groups is None else _name_groups(groups[test]),
             "metric": list(values),
             "value": list(values.values()),
             "n_train": len(train),
@@ -245,24 +248,29 @@ def _score(result, classes, folds, groups):
     )
 
 
+def _name_groups(groups, most=5):
+    names = [str(name) for name in np.unique(groups)]
+    more = [f"... ({len(names)} in all)"] if len(names) > most else []
+    return ", ".join(names[:most] + more)
+
+
 def fold_scores(predictions, classes):
     """Metrics of one fold's predictions, by name."""
     y_true, y_pred = predictions["y_true"].to_numpy(), predictions["y_pred"].to_numpy()
+    if len(np.unique(y_true)) < len(classes):  # a held-out group may lack a class
+        return dict.fromkeys(METRICS, np.nan)
     average = {"average": "macro"} if len(classes) > 2 else {"pos_label": classes[1]}
-    with warnings.catch_warnings():
-        # A held-out group without one of the classes is the user's data, and told as NaN.
-        warnings.simplefilter("ignore")
-        return {
-            "balanced_accuracy": balanced_accuracy_score(y_true, y_pred),
-            "roc_auc": _roc_auc(predictions, y_true, classes),
-            "precision": precision_score(y_true, y_pred, zero_division=np.nan, **average),
-            "recall": recall_score(y_true, y_pred, zero_division=np.nan, **average),
-        }
+    return {
+        "balanced_accuracy": balanced_accuracy_score(y_true, y_pred),
+        "roc_auc": _roc_auc(predictions, y_true, classes),
+        "precision": precision_score(y_true, y_pred, zero_division=0.0, **average),
+        "recall": recall_score(y_true, y_pred, zero_division=0.0, **average),
+    }
 
 
 def _roc_auc(predictions, y_true, classes):
     columns = [f"probability_{label}" for label in classes]
-    if not set(columns) <= set(predictions) or len(np.unique(y_true)) < len(classes):
+    if not set(columns) <= set(predictions):
         return np.nan
     probabilities = predictions[columns].to_numpy()
     if len(classes) == 2:

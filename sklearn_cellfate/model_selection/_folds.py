@@ -55,11 +55,12 @@ def _splitter(y, groups, cv, random_state):
     if not isinstance(n_folds, int):
         return check_cv(cv)
     if groups is None:
-        n_smallest = pd.Series(y).value_counts().min()
+        sizes = pd.Series(y).value_counts()
+        n_smallest = sizes.min()
         if n_smallest < 2:
             raise ValueError(
-                f"class {pd.Series(y).value_counts().idxmin()!r} has a single row; two are needed "
-                "to train and to score."
+                f"class {listing([sizes.idxmin()])} has a single row; two are needed to train and "
+                "to score."
             )
         return StratifiedKFold(min(n_folds, n_smallest), shuffle=True, random_state=random_state)
     n_groups = len(np.unique(groups))

@@ -7,6 +7,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import sklearn
 from joblib import Memory
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
@@ -14,13 +16,28 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_cellfate._validation import refuse_infinite
-from sklearn_cellfate.model_selection._compare import compare_estimators
-from sklearn_cellfate.table import image_column_names, listing, only_column, to_images
+from sklearn_cellfate.feature_extraction import PixelFeatures
+from sklearn_cellfate.model_selection._compare import compare_estimators, takes_groups
+from sklearn_cellfate.table import (
+    image_column_names,
+    is_image_dtype,
+    listing,
+    only_column,
+    to_images,
+)
 
-__all__ = ["compare_modalities", "make_default_autoencoder", "make_modality_pipelines"]
+__all__ = [
+    "compare_modalities",
+    "fit_pipeline",
+    "make_default_autoencoder",
+    "make_modality_pipelines",
+    "numeric_features",
+]
 
 
 def compare_modalities(
@@ -72,18 +89,20 @@ def compare_modalities(
     -------
     comparison : Bunch
         As of :func:`compare_estimators`, compared with ``"features"`` where there are any; also
-        ``pipelines``, the unfitted pipelines by name, and ``features``, the columns used.
+        ``pipelines``, the unfitted pipelines by name, and the columns used: ``target``,
+        ``groups``, ``features`` and ``image``. :func:`fit_pipeline` fits one of them on all rows.
 
     Raises
     ------
     ValueError
         If a column is missing, labels are, or a fold would train without a class.
     """
-    if not isinstance(table, pd.DataFrame):
-        raise ValueError(f"table must be a DataFrame, found a {type(table).__name__}.")
-    check_columns(table, [target, *([] if groups is None else [groups]), *(features or [])])
+    features = features if features is None or isinstance(features, str) else list(features)
+    _check_request(table, target, groups, features)
     image = only_column(table, image_column_names(table), "image") if image is None else image
-    check_columns(table, [image])
+    _check_column(table, image)
+    if not is_image_dtype(table[image].dtype):
+        raise ValueError(f"column {image!r} holds no images; {_say_images(table)}.")
     refuse_infinite(to_images(table[[image]]))
     if features is None:
         features = numeric_features(table, target, groups)
@@ -97,7 +116,9 @@ def compare_modalities(
     pipelines = make_modality_pipelines(
         image, features, autoencoder=autoencoder, random_state=random_state
     )
-    with _shared_fits(pipelines) as sharing:
+    # With metadata routing the groups reach an autoencoder that sets validation rows aside.
+    routing = sklearn.config_context(enable_metadata_routing=True)
+    with _shared_fits(pipelines) as sharing, routing:
         comparison = compare_estimators(
             sharing,
             table[[image, *features]],
@@ -110,8 +131,34 @@ def compare_modalities(
         )
     for fitted in itertools.chain(*comparison.estimators.values()):
         _forget(fitted)
-    comparison.update(pipelines=pipelines, features=list(features), image=image, target=target)
+    comparison.update(
+        groups=groups, pipelines=pipelines, features=list(features), image=image, target=target
+    )
     return comparison
+
+
+def fit_pipeline(comparison, name, table):
+    """Fit one of the pipelines of a comparison on all rows of a table.
+
+    Parameters
+    ----------
+    comparison : Bunch
+        From :func:`compare_modalities`.
+    name : str
+        Which pipeline.
+    table : DataFrame
+        The cell table compared on.
+
+    Returns
+    -------
+    model : Pipeline
+        Fitted; it predicts the very labels that the comparison scored.
+    """
+    groups = {} if comparison.groups is None else {"groups": table[comparison.groups].to_numpy()}
+    model = clone(comparison.pipelines[name])
+    with sklearn.config_context(enable_metadata_routing=True):
+        taken = groups if takes_groups(model) else {}
+        return model.fit(table, table[comparison.target].to_numpy(), **taken)
 
 
 def make_modality_pipelines(image, features, *, autoencoder=None, random_state=None):
@@ -142,7 +189,7 @@ def make_modality_pipelines(image, features, *, autoencoder=None, random_state=N
     logistic = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
     pipelines = {
         "features": _pipeline([by_features], logistic),
-        "pixels": _pipeline([("pixels", FunctionTransformer(flatten_images), [image])], forest),
+        "pixels": _pipeline([("pixels", PixelFeatures(), [image])], forest),
         "images": _pipeline([by_images], logistic),
         "images + features": _pipeline([by_images, by_features], logistic),
     }
@@ -191,17 +238,54 @@ def numeric_features(table, target, groups):
     return [name for name in numeric if name not in (target, groups)]
 
 
-def flatten_images(table):
-    """Pixels of an image column, a row a cell."""
-    images = to_images(table)
-    return images.reshape(len(images), -1)
+def _check_request(table, target, groups, features):
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(f"table must be a DataFrame, found a {type(table).__name__}.")
+    if not len(table):
+        raise ValueError("the table has no rows.")
+    if isinstance(features, str):
+        raise ValueError(f"features must be a list of columns, found the string {features!r}.")
+    roles = [("target", target)] + [("groups", groups)] * (groups is not None)
+    roles += [("features", name) for name in features or ()]
+    for role, name in roles:
+        _check_column(table, name)
+        if not _is_ordinary(table[name]):
+            raise ValueError(f"{role} names column {name!r}, which holds images, movies or lists.")
+    kind = type_of_target(table[target].dropna().to_numpy())
+    if kind not in ("binary", "multiclass", "unknown"):
+        raise ValueError(f"target {target!r} must hold classes, found {kind} values.")
+    for name in features or ():
+        if name in (target, groups):
+            raise ValueError(f"column {name!r} is target or groups, so it cannot be a feature.")
+        if features.count(name) > 1:
+            raise ValueError(f"features names column {name!r} {features.count(name)} times.")
+        _check_values(table[name])
 
 
-def check_columns(table, names):
-    """Raise a ValueError for the first of `names` that the table lacks."""
-    for name in names:
-        if name not in table.columns:
-            raise ValueError(f"the table has no column {name!r}; it has {listing(table.columns)}.")
+def _say_images(table):
+    return f"image columns are {listing(image_column_names(table)) or 'missing'}"
+
+
+def _check_column(table, name):
+    if name not in table.columns:
+        raise ValueError(f"the table has no column {name!r}; it has {listing(table.columns)}.")
+
+
+def _is_ordinary(column):
+    if isinstance(column.dtype, pd.ArrowDtype):
+        return not pa.types.is_nested(column.dtype.pyarrow_dtype) and not is_image_dtype(
+            column.dtype
+        )
+    return not column.map(lambda value: isinstance(value, list | tuple | np.ndarray)).any()
+
+
+def _check_values(column):
+    if column.isna().all():
+        raise ValueError(f"column {column.name!r} has no value in any row.")
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        n_infinite = int(np.isinf(column.dropna().to_numpy(dtype=float)).sum())
+        if n_infinite:
+            raise ValueError(f"column {column.name!r} has {n_infinite} infinite values.")
 
 
 def _pipeline(branches, classifier):
@@ -210,6 +294,9 @@ def _pipeline(branches, classifier):
 
 
 def _encode_images(autoencoder):
+    if has_fit_parameter(autoencoder, "groups"):
+        with sklearn.config_context(enable_metadata_routing=True):
+            autoencoder = clone(autoencoder).set_fit_request(groups=True)
     return Pipeline([("autoencoder", autoencoder), ("scaler", StandardScaler())])
 
 

@@ -290,9 +290,7 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
             self.head_.fit(np.repeat(latents, times, axis=0), np.repeat(rows.codes, times))
         elif has_fit_parameter(self.head_, "sample_weight"):
             self.head_.fit(latents, rows.codes, sample_weight=rows.visits)
-        else:
-            raise ValueError(
-                f"head={self.head_!r} takes no sample_weight, so it cannot honour weights that "
-                "are no whole numbers (class_weight, sample_weight)."
-            )
+        else:  # weights in steps of a tenth, for heads that take none
+            times = np.maximum(1, np.round(10 * rows.visits)).astype(int)
+            self.head_.fit(np.repeat(latents, times, axis=0), np.repeat(rows.codes, times))
         return self

@@ -177,7 +177,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _arrange(self, X, codes, weights, groups, *, reset):
         """Check X and what belongs to its rows; return the rows as training sees them."""
-        images = validate_images(self, X, reset=reset)
+        continued = self.warm_start and hasattr(self, "net_")
+        images = validate_images(self, X, reset=reset and not continued)
         if groups is not None:
             groups = column_or_1d(groups)
         check_consistent_length(images, codes, groups)
@@ -199,6 +200,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"{type(self).__name__} needs at least two rows to train on, found "
                 f"n_samples={len(rows.images)} with a positive weight."
             )
+        self._check_losses(rows)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         whole_fit = n_epochs is None
         train, held_out = np.arange(len(rows.images)), None
@@ -227,6 +229,14 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.history_ = self.net_.history_frame()
         self.n_iter_ = len(self.history_)
         return rows
+
+    def _check_losses(self, rows):
+        if np.shape(self.betas) != (2,) or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be two numbers in [0, 1), found {self.betas!r}.")
+        weights = [self.lambda_reconstruction, self.lambda_adversarial, self.lambda_covariance]
+        weights += [] if rows.codes is None else [self.lambda_contrastive]
+        if not any(weights):
+            raise ValueError("all lambda_... that apply are 0; there is nothing to minimise.")
 
     def _train(self, train, held_out, n_epochs):
         if n_epochs is None:

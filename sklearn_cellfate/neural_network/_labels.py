@@ -37,7 +37,8 @@ def encode_labels(y, estimator_name, classes=None):
         raise ValueError(
             f"This {estimator_name} estimator requires y to be passed, but the target y is None."
         )
-    y = column_or_1d(y, warn=True)
+    # Of nullable columns scikit-learn would make floats.
+    y = column_or_1d(y.to_numpy() if hasattr(y, "to_numpy") else y, warn=True)
     missing = np.flatnonzero(pd.isna(y))
     if len(missing):
         raise ValueError(

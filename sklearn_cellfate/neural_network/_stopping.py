@@ -15,6 +15,8 @@ from skorch.callbacks import Callback
 from sklearn_cellfate.metrics import centroid_separation, latent_kl_divergence
 from sklearn_cellfate.table import listing
 
+TRIALS = 20  # seeds tried for a split of groups that leaves every class on both sides
+
 __all__ = ["ValidationMonitor", "split_validation"]
 
 
@@ -50,17 +52,30 @@ def split_validation(n_rows, codes, classes, groups, fraction, seed):
             "validation rows are set aside by group, but all rows belong to one group: "
             f"{listing(np.unique(groups))}. Fit without groups, or with early_stopping=False."
         )
-    splitter = _splitter(codes, groups, fraction, seed)
     try:
-        train, held_out = next(splitter.split(np.zeros(n_rows), codes, groups))
+        splits = [
+            next(
+                _splitter(codes, groups, fraction, seed + trial).split(
+                    np.zeros(n_rows), codes, groups
+                )
+            )
+            for trial in range(1 if groups is None else TRIALS)
+        ]
     except ValueError as error:
         raise ValueError(
             f"early_stopping needs rows of every class on both sides of a split with "
             f"validation_fraction={fraction}: {error}"
         ) from error
-    if codes is not None:
-        _check_classes(codes[train], classes, "training", groups)
-    return train, held_out
+    for train, held_out in splits:
+        if len(held_out) > 1 and (codes is None or _has_every_class(codes, train, held_out)):
+            return train, held_out
+    raise ValueError(
+        f"no split with validation_fraction={fraction} leaves "
+        + ("two rows" if codes is None else f"each of the classes {listing(classes)}")
+        + " on both sides"
+        + ("" if groups is None else " and keeps groups whole")
+        + ". Use early_stopping=False, a larger validation_fraction or other groups."
+    )
 
 
 def _splitter(codes, groups, fraction, seed):
@@ -73,14 +88,8 @@ def _splitter(codes, groups, fraction, seed):
     return StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
 
 
-def _check_classes(codes, classes, side, groups):
-    absent = sorted(set(range(len(classes))) - set(codes.tolist()))
-    if absent:
-        cause = "" if groups is None else "; one group holds all of its rows"
-        raise ValueError(
-            f"no row of class {listing(classes[absent[:1]])} is left for {side} after setting "
-            f"validation rows aside{cause}. Use early_stopping=False or other groups."
-        )
+def _has_every_class(codes, *sides):
+    return all(len(np.unique(codes[side])) == len(np.unique(codes)) for side in sides)
 
 
 class ValidationMonitor(Callback):

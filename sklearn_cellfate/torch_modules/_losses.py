@@ -57,7 +57,7 @@ def supervised_contrastive_loss(latents, labels, temperature=0.5, form="in"):
 
 
 def covariance_loss(latents):
-    """Sum of the squared off-diagonal covariances of the latents, over their number.
+    """Sum of the squared off-diagonal covariances of the latents, over the number of latents.
 
     Parameters
     ----------
