@@ -77,9 +77,9 @@ def compare_estimators(
         scores : DataFrame
             A row an estimator, fold and metric: ``value``, ``held_out`` (five of the fold's
             groups at most), ``n_train``, ``n_test``, ``fit_time`` and ``score_time`` (s).
-            Metrics are balanced accuracy, area under the ROC curve, precision and recall: of ``classes[1]`` for two
-            classes, macro averages (one-vs-rest) for more. The metrics of a fold
-            whose held-out rows lack a class are NaN.
+            Metrics are balanced accuracy, area under the ROC curve, precision and recall: of
+            ``classes[1]`` for two classes, macro averages (one-vs-rest) for more. The metrics of
+            a fold whose held-out rows lack a class are NaN.
         summary : DataFrame
             Mean and standard deviation over folds, a row an estimator and metric.
         differences : DataFrame
