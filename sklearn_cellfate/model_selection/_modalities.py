@@ -184,7 +184,7 @@ def make_modality_pipelines(image, features, *, autoencoder=None, random_state=N
         autoencoder = make_default_autoencoder(random_state=random_state)
     by_images = ("images", _encode_images(autoencoder), [image])
     by_features = ("features", _prepare_features(), list(features))
-    forest = RandomForestClassifier(300, class_weight="balanced", random_state=random_state)
+    forest = RandomForestClassifier(200, class_weight="balanced", random_state=random_state)
     # C: hundreds of correlated measurements on a few hundred cells need some restraint.
     logistic = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
     pipelines = {
@@ -208,7 +208,7 @@ def make_default_autoencoder(n_cells=1000, random_state=None):
     ----------
     n_cells : int, default=1000
         Cells to train on. The fewer there are, the more epochs: 30 for 1000 cells, changing with
-        the inverse square root of their number, between 14 and 90.
+        the inverse square root of their number, between 20 and 90.
     random_state : int, default=None
         Seed.
 
@@ -219,15 +219,17 @@ def make_default_autoencoder(n_cells=1000, random_state=None):
     """
     from sklearn_cellfate.neural_network import AAEClassifier  # torch takes seconds to import
 
+    many = n_cells >= 3000  # larger batches waste less time between them
     return AAEClassifier(
         latent_dim=8,
         class_weight="balanced",
         augment=True,
         dropout=0.1,
         pretrain_epochs=3,
-        max_epochs=int(np.clip(round(30 * (1000 / max(n_cells, 1)) ** 0.5), 14, 90)),
-        batch_size=64,
-        lr=0.003,
+        max_epochs=int(np.clip(round(30 * (1000 / max(n_cells, 1)) ** 0.5), 20, 90)),
+        noise_std=0.0,
+        batch_size=128 if many else 64,
+        lr=0.004 if many else 0.003,
         random_state=random_state,
     )
 
