@@ -14,14 +14,20 @@ from conftest import make_blobs_of_light
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
 
 from sklearn_cellfate import image_column
+from sklearn_cellfate.datasets import make_cell_movies
+from sklearn_cellfate.inspection import TrainingHistoryDisplay
 from sklearn_cellfate.metrics import ms_ssim
+from sklearn_cellfate.model_selection import make_default_autoencoder
 from sklearn_cellfate.neural_network import AAEClassifier, AdversarialAutoencoder
+from sklearn_cellfate.preprocessing import FRETRatio, RelativeTimeSampler
 
 QUICK = {"pretrain_epochs": 1, "max_epochs": 2, "random_state": 0}
 ENOUGH = {"pretrain_epochs": 2, "max_epochs": 15, "lr": 0.005, "random_state": 0}
@@ -381,6 +387,28 @@ def test_nothing_to_minimise(spots):
         AAEClassifier(betas=(0.0,), **QUICK).fit(images, labels)
 
 
+@pytest.mark.parametrize("changed", [{"latent_dim": 5}, {"width": 2.0}])
+def test_warm_start_refuses_networks_of_another_size(spots, changed):
+    images, labels = spots
+    model = AAEClassifier(warm_start=True, **QUICK).fit(images, labels)
+    name = next(iter(changed))
+    with pytest.raises(ValueError, match=f"{name}.*warm_start=False"):
+        model.set_params(**changed).fit(images, labels)
+    model.set_params(warm_start=False).fit(images, labels)
+
+
+def test_unknown_device_is_named(spots):
+    with pytest.raises(ValueError, match="device must be .* found 'gpu'"):
+        AAEClassifier(device="gpu", **QUICK).fit(*spots)
+
+
+def test_no_epoch_leaves_an_empty_history(spots):
+    untrained = AAEClassifier(pretrain_epochs=0, max_epochs=0, random_state=0).fit(*spots)
+    assert untrained.n_iter_ == 0 and not len(untrained.history_)
+    with pytest.raises(ValueError, match="no epoch"):
+        TrainingHistoryDisplay.from_estimator(untrained)
+
+
 def test_warm_start_refuses_other_images_and_stays_whole(spots):
     images, labels = spots
     model = AAEClassifier(warm_start=True, **QUICK).fit(images, labels)
@@ -411,3 +439,15 @@ def test_heads_without_weights_see_rows_repeated(spots):
     model = AAEClassifier(head=KNeighborsClassifier(), class_weight="balanced", **QUICK)
     model.fit(images[rare], labels[rare])
     assert model.head_.n_samples_fit_ > len(rare)
+
+
+@pytest.mark.slow
+def test_simulated_fates_are_read_nearly_as_well_as_can_be():
+    train = make_cell_movies(1000, max_frames=3, random_state=0)
+    test = make_cell_movies(2000, max_frames=3, random_state=1)
+    to_ratio = make_pipeline(RelativeTimeSampler(times=[0.0]), FRETRatio())
+    images = to_ratio.fit_transform(train.frame)[["movie_0%"]]
+    model = make_default_autoencoder(1000, random_state=0).fit(images, train.frame["fate"])
+    unseen = to_ratio.transform(test.frame)[["movie_0%"]]
+    score = balanced_accuracy_score(test.frame["fate"], model.predict(unseen))
+    assert score >= 0.95 * test.best_balanced_accuracy

@@ -53,10 +53,17 @@ class TrainingHistoryDisplay:
         Returns
         -------
         display : TrainingHistoryDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no epoch in the history.
         """
         import matplotlib.pyplot as plt
 
         names = [name for name in LOSSES if f"train_{name}" in self.history]
+        if not names:
+            raise ValueError("the history has no epoch with losses; was max_epochs 0?")
         figure, axes = plt.subplots(
             1, len(names), figsize=(2.6 * len(names), 2.6), layout="constrained", squeeze=False
         )

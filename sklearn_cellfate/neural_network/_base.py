@@ -214,7 +214,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 seed,
             )
         continued = hasattr(self, "net_") and (self.warm_start or not whole_fit)
-        if not continued:
+        if continued:
+            self._check_same_networks()
+        else:
             self._learn_pixel_range(rows.take(train))
         rows = rows.with_images(self._scale(rows.images))
         device = resolve_device(self.device)
@@ -237,6 +239,15 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         weights += [] if rows.codes is None else [self.lambda_contrastive]
         if not any(weights):
             raise ValueError("all lambda_... that apply are 0; there is nothing to minimise.")
+
+    def _check_same_networks(self):
+        for name in ("latent_dim", "width"):
+            before = self._net_config[f"module__{name}"]
+            if getattr(self, name) != before:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}, but the networks that training would go on "
+                    f"with have {name}={before}; fit with warm_start=False to build new ones."
+                )
 
     def _train(self, train, held_out, n_epochs):
         if n_epochs is None:

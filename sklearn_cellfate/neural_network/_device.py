@@ -14,7 +14,13 @@ def resolve_device(device):
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    return torch.device(device)
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f'device must be "auto" or a torch device such as "cpu", "cuda", "cuda:1" or "mps", '
+            f"found {device!r}."
+        ) from error
 
 
 def available_device(device):

@@ -180,7 +180,7 @@ class AdversarialAutoencoderNet(NeuralNet):
             {name: row[name] for name in row if name != "batches" and not name.endswith("_best")}
             for row in self.history
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["epoch", "stage"])
 
     def get_weights(self):
         """Copy the networks' weights, as NumPy arrays by name."""
