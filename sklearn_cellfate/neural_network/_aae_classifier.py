@@ -1,17 +1,15 @@
 """AAEClassifier: an adversarial autoencoder with a classifier on its latent features."""
 
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context, clone
+from sklearn.base import _fit_context, clone
 from sklearn.ensemble._base import _set_random_states
-from sklearn.utils import compute_sample_weight
-from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter
 
-from sklearn_cellfate.neural_network._base import BaseAutoencoder
+from sklearn_cellfate.neural_network._base_autoencoder import BaseAutoencoder
 from sklearn_cellfate.neural_network._docs import document
-from sklearn_cellfate.neural_network._labels import encode_labels
-from sklearn_cellfate.table import listing
+from sklearn_cellfate.neural_network._image_classifier import BaseImageClassifier
 
 __all__ = ["AAEClassifier"]
 
@@ -25,7 +23,7 @@ def _head_has(method):
 
 
 @document
-class AAEClassifier(ClassifierMixin, BaseAutoencoder):
+class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
     """Classify images by the latent features of a supervised adversarial autoencoder.
 
     Reads a cell's fate from one frame of its nucleus, and works on any images: any size, any
@@ -74,9 +72,9 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
     """
 
     _parameter_constraints: dict = {
+        **BaseImageClassifier._parameter_constraints,
         **BaseAutoencoder._parameter_constraints,
         "head": [HasMethods(["fit", "predict"]), None],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
     def __init__(
@@ -101,6 +99,7 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
         max_epochs=100,
         batch_size=30,
         lr=0.001,
+        lr_schedule="constant",
         betas=(0.0, 0.9),
         augment=False,
         early_stopping=False,
@@ -136,6 +135,7 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
             max_epochs=max_epochs,
             batch_size=batch_size,
             lr=lr,
+            lr_schedule=lr_schedule,
             betas=betas,
             augment=augment,
             early_stopping=early_stopping,
@@ -172,19 +172,7 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
         -------
         self : object
         """
-        classes, codes = encode_labels(y, type(self).__name__)
-        rows = self._read_rows(X, classes, codes, sample_weight, groups, reset=True)
-        if (
-            self.warm_start
-            and hasattr(self, "net_")
-            and not np.array_equal(classes, self.classes_)
-        ):
-            raise ValueError(
-                f"warm_start goes on with the classes {listing(self.classes_)}, "
-                f"found {listing(classes)}."
-            )
-        self.classes_ = classes
-        return self._fit_head(self._fit_rows(rows, classes))
+        return self._fit_head(self._fit_classes(X, y, sample_weight, groups))
 
     @document
     def partial_fit(self, X, y, classes=None, sample_weight=None, groups=None):
@@ -203,13 +191,7 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
         -------
         self : object
         """
-        self._validate_params()
-        first = not hasattr(self, "net_")
-        known = classes if first else self.classes_
-        classes, codes = encode_labels(y, type(self).__name__, known)
-        rows = self._read_rows(X, classes, codes, sample_weight, groups, reset=first)
-        self.classes_ = classes
-        return self._fit_head(self._fit_rows(rows, classes, n_epochs=1))
+        return self._fit_head(self._fit_classes_further(X, y, classes, sample_weight, groups))
 
     def predict(self, X):
         """Predict classes.
@@ -258,22 +240,6 @@ class AAEClassifier(ClassifierMixin, BaseAutoencoder):
         """
         latents = self.transform(X)
         return self.head_.decision_function(latents)
-
-    def _read_rows(self, X, classes, codes, sample_weight, groups, *, reset):
-        weights = None
-        if self.class_weight is not None:
-            weights = compute_sample_weight(self.class_weight, classes[codes])
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
-            weights = sample_weight if weights is None else weights * sample_weight
-        rows = self._arrange(X, codes, weights, groups, reset=reset)
-        found = np.unique(rows.codes)
-        if len(classes) < 2 or len(found) < len(classes):
-            raise ValueError(
-                f"{type(self).__name__} needs rows of at least two classes and of every class, "
-                f"found {len(found)} class(es) with a positive weight: {listing(classes[found])}."
-            )
-        return rows
 
     def _make_head(self):
         return super()._make_head() if self.head is None else clone(self.head)

@@ -6,7 +6,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_cellfate._validation import validate_images
 from sklearn_cellfate.metrics import ms_ssim
-from sklearn_cellfate.neural_network._base import BaseAutoencoder
+from sklearn_cellfate.neural_network._base_autoencoder import BaseAutoencoder
 from sklearn_cellfate.neural_network._docs import document
 from sklearn_cellfate.neural_network._labels import encode_labels
 

@@ -37,6 +37,11 @@ class EpochBatches:
         for rows in torch.tensor_split(order, max(1, len(order) // self.batch_size)):
             yield self.images[rows], None if self.labels is None else self.labels[rows]
 
+    def __len__(self):
+        """Batches of an epoch, to within the one that fractional visits may add."""
+        n_rows = float(self.visits.sum()) if self.shuffle else len(self.images)
+        return max(1, round(n_rows) // self.batch_size)
+
     def _draw_order(self):
         n_rows = len(self.images)
         if not self.shuffle:

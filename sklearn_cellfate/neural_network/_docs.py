@@ -37,6 +37,8 @@ _SHARED = {
         Rows a mini-batch.
     lr : float, default=0.001
         Learning rate of Adam, for the autoencoder and the discriminator.
+    lr_schedule : {"constant", "cosine"}, default="constant"
+        Whether the learning rate stays, as published, or falls to 0 along half a cosine.
     betas : tuple of (float, float), default=(0.0, 0.9)
         Decay rates of Adam's running means.
     augment : bool, default=False

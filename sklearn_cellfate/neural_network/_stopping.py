@@ -17,7 +17,7 @@ from sklearn_cellfate.table import listing
 
 TRIALS = 20  # seeds tried for a split of groups that leaves every class on both sides
 
-__all__ = ["ValidationMonitor", "split_validation"]
+__all__ = ["EpochMonitor", "LatentMonitor", "split_validation"]
 
 
 def split_validation(n_rows, codes, classes, groups, fraction, seed):
@@ -92,8 +92,48 @@ def _has_every_class(codes, *sides):
     return all(len(np.unique(codes[side])) == len(np.unique(codes)) for side in sides)
 
 
-class ValidationMonitor(Callback):
-    """Score held-out rows after each epoch of stage two, stop in time, keep the best epoch.
+class EpochMonitor(Callback):
+    """Watch the loss of held-out rows after each epoch, stop in time, keep the best epoch.
+
+    Parameters
+    ----------
+    n_iter_no_change : int or None
+        Stop when the loss that is watched has not improved for so many epochs; None: never.
+    """
+
+    def __init__(self, n_iter_no_change):
+        self.n_iter_no_change = n_iter_no_change
+
+    def on_train_begin(self, net, **kwargs):
+        """Forget earlier fits."""
+        self.best_loss_, self.best_weights_, self.n_epochs_, self.n_idle_ = np.inf, None, 0, 0
+
+    def on_epoch_end(self, net, **kwargs):
+        """Remember the best weights and decide; epochs of a first stage do not count."""
+        if net.stage == 1:
+            return
+        watched = self._watch(net)
+        self.n_epochs_ += 1
+        self.n_idle_ += 1
+        if watched < self.best_loss_:
+            self.best_loss_, self.best_weights_, self.n_idle_ = watched, net.get_weights(), 0
+        if self._is_enough() or self.n_idle_ == self.n_iter_no_change:
+            raise KeyboardInterrupt  # skorch's way to end a fit
+
+    def on_train_end(self, net, **kwargs):
+        """Go back to the best epoch."""
+        if self.best_weights_ is not None:
+            net.set_weights(self.best_weights_)
+
+    def _watch(self, net):
+        return net.history[-1, "valid_loss"]
+
+    def _is_enough(self):
+        return False
+
+
+class LatentMonitor(EpochMonitor):
+    """Judge an epoch by a head on the latents of held-out rows.
 
     Parameters
     ----------
@@ -110,34 +150,16 @@ class ValidationMonitor(Callback):
     """
 
     def __init__(self, train, held_out, head, *, n_iter_no_change, criteria, min_epochs):
+        super().__init__(n_iter_no_change)
         self.train, self.held_out, self.head = train, held_out, head
-        self.n_iter_no_change = n_iter_no_change
         self.criteria, self.min_epochs = criteria, min_epochs
 
-    def on_train_begin(self, net, **kwargs):
-        """Forget earlier fits."""
-        self.best_loss_, self.best_weights_, self.n_epochs_, self.n_idle_ = np.inf, None, 0, 0
-
-    def on_epoch_end(self, net, **kwargs):
-        """Score, remember the best weights and decide."""
-        if net.pretraining:
-            return
+    def _watch(self, net):
         with torch.random.fork_rng(devices=[]):
-            scores = self._score(net)
-        for name, value in scores.items():
+            self.scores_ = self._score(net)
+        for name, value in self.scores_.items():
             net.history.record(name, value)
-        self.n_epochs_ += 1
-        watched = scores.get("valid_log_loss", net.history[-1, "valid_loss"])
-        self.n_idle_ += 1
-        if watched < self.best_loss_:
-            self.best_loss_, self.best_weights_, self.n_idle_ = watched, net.get_weights(), 0
-        if self._is_met(scores) or self.n_idle_ == self.n_iter_no_change:
-            raise KeyboardInterrupt  # skorch's way to end a fit
-
-    def on_train_end(self, net, **kwargs):
-        """Go back to the best epoch."""
-        if self.best_weights_ is not None:
-            net.set_weights(self.best_weights_)
+        return self.scores_.get("valid_log_loss", net.history[-1, "valid_loss"])
 
     def _score(self, net):
         latents = net.encode(self.held_out.images).astype(np.float64)
@@ -159,10 +181,10 @@ class ValidationMonitor(Callback):
             scores["valid_log_loss"] = log_loss(codes, probabilities, labels=head.classes_)
         return scores
 
-    def _is_met(self, scores):
+    def _is_enough(self):
         if self.criteria is None or self.n_epochs_ < self.min_epochs:
             return False
-        wanted = self.criteria
+        wanted, scores = self.criteria, self.scores_
         return (
             scores["valid_kl"] <= wanted["max_kl"]
             and scores.get("valid_separation", np.inf) >= wanted["min_separation"]

@@ -1,0 +1,141 @@
+"""The skorch net that an adversarial autoencoder holds."""
+
+import torch
+
+from sklearn_cellfate.neural_network._base_net import BaseNet
+from sklearn_cellfate.torch_modules import (
+    Autoencoder,
+    AutoencoderObjective,
+    Discriminator,
+    discriminator_loss,
+    random_symmetries,
+)
+
+__all__ = ["AdversarialAutoencoderNet"]
+
+
+class AdversarialAutoencoderNet(BaseNet):
+    """Train encoder and decoder against a discriminator of the latents, in two stages.
+
+    Parameters
+    ----------
+    discriminator : class, default=Discriminator
+        Built with ``discriminator__...`` parameters; has an optimiser of its own.
+    pretrain_epochs : int, default=15
+        Epochs of the first stage.
+    prior : {"normal", "uniform"}, default="normal"
+        What the discriminator is shown as genuine latents; either has mean 0 and variance 1.
+    real_label, fake_label : float, default=0.9, 0.1
+        Smoothed labels of the discriminator.
+    augment : bool, default=False
+        Turn and mirror every image of a batch at random.
+    **kwargs
+        As of :class:`BaseNet`.
+    """
+
+    def __init__(
+        self,
+        module=Autoencoder,
+        criterion=AutoencoderObjective,
+        discriminator=Discriminator,
+        *,
+        pretrain_epochs=15,
+        prior="normal",
+        real_label=0.9,
+        fake_label=0.1,
+        augment=False,
+        **kwargs,
+    ):
+        self.discriminator = discriminator
+        self.pretrain_epochs = pretrain_epochs
+        self.prior = prior
+        self.real_label = real_label
+        self.fake_label = fake_label
+        self.augment = augment
+        super().__init__(module, criterion, **kwargs)
+
+    @property
+    def networks(self):
+        """Autoencoder and discriminator."""
+        return {"module": self.module_, "discriminator": self.discriminator_}
+
+    @property
+    def optimizers(self):
+        """One for either network."""
+        return (self.optimizer_, self.discriminator_optimizer_)
+
+    @property
+    def pretraining(self):
+        """Whether the epoch under way belongs to the first stage."""
+        return len(self.history) <= self.pretrain_epochs
+
+    @property
+    def stage(self):
+        """1 or 2."""
+        return 1 if self.pretraining else 2
+
+    def initialize_module(self):
+        """Build the networks."""
+        super().initialize_module()
+        params = self.get_params_for("discriminator")
+        self.discriminator_ = self.initialized_instance(self.discriminator, params)
+        return self
+
+    def initialize_optimizer(self, *args, **kwargs):
+        """Give the autoencoder and the discriminator an optimiser each."""
+        args, kwargs = self.get_params_for_optimizer("optimizer", self.module_.named_parameters())
+        self.optimizer_ = self.optimizer(*args, **kwargs)
+        args, kwargs = self.get_params_for_optimizer(
+            "optimizer", self.discriminator_.named_parameters()
+        )
+        self.discriminator_optimizer_ = self.optimizer(*args, **kwargs)
+        return self
+
+    def train_step(self, batch, **fit_params):
+        """Update the autoencoder, then the discriminator."""
+        images, labels = batch
+        if self.augment:
+            images = random_symmetries(images)
+        latents, losses = self._autoencoder_losses(images, labels)
+        self.optimizer_.zero_grad()
+        losses["loss"].backward()
+        self.optimizer_.step()
+        losses["discriminator"] = self._discriminator_loss(latents.detach())
+        self.discriminator_optimizer_.zero_grad()
+        losses["discriminator"].backward()
+        self.discriminator_optimizer_.step()
+        return losses
+
+    @torch.no_grad()
+    def validation_step(self, batch, **fit_params):
+        """Losses of held-out rows."""
+        latents, losses = self._autoencoder_losses(*batch)
+        losses["discriminator"] = self._discriminator_loss(latents)
+        return losses
+
+    def decode(self, latents):
+        """Scaled images of latents, ``(n, C, H, W)`` float32."""
+        return self._infer(self.module_.decoder, latents)
+
+    def _autoencoder_losses(self, images, labels):
+        latents, reconstructions = self.module_(images)
+        # The encoder must fool the discriminator, which must not learn from it here.
+        self.discriminator_.requires_grad_(False)
+        fooled_logits = self.discriminator_(latents)
+        self.discriminator_.requires_grad_(True)
+        losses = self.criterion_(
+            images, reconstructions, latents, labels, fooled_logits, pretraining=self.pretraining
+        )
+        return latents, losses
+
+    def _discriminator_loss(self, latents):
+        if self.prior == "normal":
+            prior = torch.randn_like(latents)
+        else:
+            prior = (2 * torch.rand_like(latents) - 1) * 3**0.5
+        return discriminator_loss(
+            self.discriminator_(prior),
+            self.discriminator_(latents),
+            self.real_label,
+            self.fake_label,
+        )
