@@ -40,7 +40,8 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes: how often an epoch visits their rows, and their weight in the
         head.
-    {parameters}
+    {autoencoder}
+    {training}
 
     Attributes
     ----------
@@ -48,6 +49,9 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
         The classes.
     head_ : classifier
         The fitted head.
+    pixel_min_, pixel_max_ : ndarray of shape (C,)
+        Intensities of each channel that are mapped to 0 and 1 for the networks: the percentiles
+        1 of the darkest and 99 of the brightest pixels of the training images.
     {attributes}
 
     See Also

@@ -25,10 +25,14 @@ class AdversarialAutoencoder(BaseAutoencoder):
     ----------
     latent_dim : int, default=2
         Number of latent features.
-    {parameters}
+    {autoencoder}
+    {training}
 
     Attributes
     ----------
+    pixel_min_, pixel_max_ : ndarray of shape (C,)
+        Intensities of each channel that are mapped to 0 and 1 for the networks: the percentiles
+        1 of the darkest and 99 of the brightest pixels of the training images.
     {attributes}
 
     See Also

@@ -112,7 +112,7 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         with seeded(seed, device):
             if not continued:
                 self._net_config = self._configure_net()
-                self.net_ = self._make_net(device)
+                self.net_ = self._start_net(device)
             self._train(
                 rows.take(train), held_out if held_out is None else rows.take(held_out), n_epochs
             )
@@ -142,6 +142,10 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.net_.callbacks = callbacks
         self.net_.initialize_callbacks()
         self.net_.fit_images(train, held_out, n_epochs)
+
+    def _start_net(self, device):
+        """Build the net with the weights that training starts from."""
+        return self._make_net(device)
 
     def _count_epochs(self):
         return self.max_epochs

@@ -1,9 +1,9 @@
-"""The documentation of the parameters that both autoencoder estimators share."""
+"""The documentation of the parameters that estimators share."""
 
 __all__ = ["document"]
 
 _SHARED = {
-    "parameters": """\
+    "autoencoder": """\
     lambda_reconstruction : float, default=8.0
         Weight of the reconstruction loss, 1 - MS-SSIM, in the second stage.
     lambda_adversarial : float, default=4.0
@@ -63,7 +63,8 @@ _SHARED = {
     max_kl : float, default=0.2
         Criterion: Kullback-Leibler divergence of each latent feature from N(0, 1), in nats.
     min_accuracy, min_precision : float, default=0.65
-        Criteria: of the head (macro precision for more than two classes).
+        Criteria: of the head (macro precision for more than two classes).""",
+    "training": """\
     image_shape : tuple of (int, int, int), default=None
         Channels, height and width into which the rows of a 2-D X fold. None reads a row as a
         ``(1, 1, n_features)`` image.
@@ -80,14 +81,11 @@ _SHARED = {
         Called during training, see :mod:`skorch.callbacks`.""",
     "attributes": """\
     net_ : skorch.NeuralNet
-        The trained net; ``net_.module_`` has the encoder and the decoder.
+        The trained net; ``net_.module_`` is the torch module.
     history_ : DataFrame
         A row an epoch: ``epoch``, ``stage``, ``dur`` (s), losses (``train_...``, ``valid_...``).
     n_iter_ : int
         Epochs trained.
-    pixel_min_, pixel_max_ : ndarray of shape (C,)
-        Intensities of each channel that are mapped to 0 and 1 for the networks: the percentiles
-        1 of the darkest and 99 of the brightest pixels of the training images.
     image_shape_ : tuple of (int, int, int)
         Channels, height and width of the images fitted on.
     n_features_in_ : int
@@ -108,7 +106,7 @@ _SHARED = {
 
 
 def document(obj):
-    """Fill ``{parameters}``, ``{attributes}``, ``{fit}`` and ``{weights}`` in a docstring."""
+    """Fill ``{autoencoder}``, ``{training}``, ``{attributes}``, ``{fit}`` and ``{weights}``."""
     for name, text in _SHARED.items():
         indented = "    " * (2 if text.startswith("        ") else 1) + "{" + name + "}"
         obj.__doc__ = obj.__doc__.replace(indented, text)

@@ -23,6 +23,7 @@ __all__ = [
     "AutoencoderObjective",
     "Decoder",
     "Discriminator",
+    "EfficientNetV2",
     "Encoder",
     "SpectralConv2d",
     "SpectralLinear",
@@ -33,3 +34,11 @@ __all__ = [
     "random_symmetries",
     "supervised_contrastive_loss",
 ]
+
+
+def __getattr__(name):
+    if name == "EfficientNetV2":  # torchvision takes seconds to import, and autoencoders need none
+        from sklearn_cellfate.torch_modules._efficientnet import EfficientNetV2
+
+        return EfficientNetV2
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,169 @@
+"""EfficientNet-V2 for images of any size and any number of channels."""
+
+from functools import partial
+
+import torch
+from torch import nn
+from torchvision.models.efficientnet import (
+    EfficientNet,
+    FusedMBConvConfig,
+    MBConvConfig,
+    _efficientnet_conf,
+)
+
+__all__ = ["EFFICIENTNET_VARIANTS", "EfficientNetV2", "adapt_weights"]
+
+EFFICIENTNET_VARIANTS = ("tiny", "s", "m", "l")
+
+# Below this side the first convolution keeps the resolution: five halvings of a 32 x 32 crop
+# would leave one pixel before half of the network has seen it.
+SMALL_SIDE = 96
+
+
+class EfficientNetV2(EfficientNet):
+    """torchvision's EfficientNet-V2 [1]_ with a first convolution for the channels at hand.
+
+    Parameters
+    ----------
+    image_shape : tuple of (int, int, int)
+        Channels, height and width. Where both sides are below 96 pixels the first convolution has
+        stride 1, not 2; the weights are the same.
+    n_classes : int
+        Outputs of the classifier.
+    variant : {"tiny", "s", "m", "l"}, default="s"
+        ``"tiny"`` has the same blocks, fewer and narrower: 0.13 million parameters, for small
+        images, tests and computers without a GPU.
+    dropout : float, default=0.2
+        Share of the penultimate features dropped in training.
+    stochastic_depth : float, default=0.2
+        Probability of leaving out the last residual block in training; falls to 0 at the first.
+
+    References
+    ----------
+    .. [1] Tan and Le (2021), EfficientNetV2, doi:10.48550/arXiv.2104.00298.
+    """
+
+    def __init__(self, image_shape, n_classes, variant="s", *, dropout=0.2, stochastic_depth=0.2):
+        stages, last_channel, eps = _plan(variant)
+        super().__init__(
+            stages,
+            dropout,
+            stochastic_depth_prob=stochastic_depth,
+            num_classes=n_classes,
+            norm_layer=partial(nn.BatchNorm2d, eps=eps),
+            last_channel=last_channel,
+        )
+        old, channels = self.features[0][0], image_shape[0]
+        stride = 1 if max(image_shape[1:]) < SMALL_SIDE else 2
+        self.features[0][0] = nn.Conv2d(
+            channels, old.out_channels, 3, stride=stride, padding=1, bias=False
+        )
+        nn.init.kaiming_normal_(self.features[0][0].weight, mode="fan_out")
+
+    @property
+    def encoder(self):
+        """From images to penultimate features."""
+        return nn.Sequential(self.features, self.avgpool, nn.Flatten(1))
+
+    @property
+    def n_features(self):
+        """Number of penultimate features."""
+        return self.classifier[1].in_features
+
+    @property
+    def stages(self):
+        """Parts from the image to the classes: those that open first when unfreezing are last."""
+        return [*self.features, self.classifier]
+
+
+def adapt_weights(weights, network):
+    """Fit the weights of another EfficientNet-V2 of the variant to a network.
+
+    Parameters
+    ----------
+    weights : dict of str to Tensor
+        A state dict, such as torchvision's for ImageNet or the network's own.
+    network : EfficientNetV2
+        What they are for.
+
+    Returns
+    -------
+    adapted : dict of str to Tensor
+        The first convolution's filters summed over their input channels for images of one
+        channel (which is what they answer to a grey image), their mean repeated for other
+        numbers and scaled to the same sum; the classifier's weights taken over where the number
+        of classes is the same, else the network's own.
+
+    Raises
+    ------
+    ValueError
+        If the weights belong to another network; names the first that does not fit.
+    """
+    own = network.state_dict()
+    adapted = {name: tensor for name, tensor in weights.items() if name in own}
+    missing = [name for name in own if name not in weights and "num_batches" not in name]
+    if missing:
+        raise ValueError(
+            f"weights lack {missing[0]!r} and {len(missing) - 1} others of the network's "
+            f"{len(own)} entries; are they of another variant?"
+        )
+    stem = "features.0.0.weight"
+    adapted[stem] = _adapt_channels(adapted[stem], own[stem].shape[1])
+    if adapted["classifier.1.bias"].shape != own["classifier.1.bias"].shape:
+        adapted |= {name: own[name] for name in ("classifier.1.weight", "classifier.1.bias")}
+    for name, tensor in adapted.items():
+        if tensor.shape != own[name].shape:
+            raise ValueError(
+                f"weights {name!r} have shape {tuple(tensor.shape)}, the network expects "
+                f"{tuple(own[name].shape)}; are they of another variant?"
+            )
+    return own | adapted
+
+
+def _adapt_channels(filters, n_channels):
+    n_before = filters.shape[1]
+    if n_before == n_channels:
+        return filters
+    mean = filters.mean(1, keepdim=True)
+    return mean.repeat(1, n_channels, 1, 1) * (n_before / n_channels)
+
+
+def _plan(variant):
+    """Stages, last filters and batch norm's epsilon."""
+    if variant != "tiny":
+        return *_efficientnet_conf(f"efficientnet_v2_{variant}"), 1e-3
+    stages = [
+        FusedMBConvConfig(1, 3, 2, 8, 16, 1),
+        FusedMBConvConfig(4, 3, 2, 16, 32, 2),
+        MBConvConfig(4, 3, 2, 32, 64, 2),
+    ]
+    return stages, 256, 1e-3
+
+
+def imagenet_weights(variant):
+    """Download torchvision's weights of ImageNet.
+
+    Parameters
+    ----------
+    variant : {"s", "m", "l"}
+
+    Returns
+    -------
+    weights : dict of str to Tensor
+
+    Raises
+    ------
+    ConnectionError
+        If they are not on this computer yet and cannot be fetched.
+    """
+    from torchvision.models import get_weight
+
+    weights = get_weight(f"EfficientNet_V2_{variant.upper()}_Weights.DEFAULT")
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True)
+    except OSError as error:
+        raise ConnectionError(
+            f"the ImageNet weights of EfficientNet-V2-{variant.upper()} are not in "
+            f"{torch.hub.get_dir()} and could not be fetched from {weights.url} ({error}); fetch "
+            "that file where there is a network and pass its path as weights."
+        ) from error

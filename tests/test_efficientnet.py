@@ -1,0 +1,295 @@
+"""EfficientNetClassifier: the contract of X and y, weights from elsewhere, freezing, pickling."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import make_blobs_of_light
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torchvision.models import efficientnet_v2_s
+
+from sklearn_cellfate import image_column
+from sklearn_cellfate.neural_network import EfficientNetClassifier
+from sklearn_cellfate.torch_modules import EfficientNetV2
+
+QUICK = {"variant": "tiny", "max_epochs": 2, "random_state": 0}
+ENOUGH = {"variant": "tiny", "max_epochs": 12, "random_state": 0}
+
+
+@pytest.mark.slow
+@parametrize_with_checks([EfficientNetClassifier("tiny", max_epochs=20, lr=0.003)])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def test_tiny_separates_what_the_mean_pixel_cannot():
+    images, labels = make_blobs_of_light(160)
+    model = EfficientNetClassifier(**ENOUGH).fit(images[:80], labels[:80])
+    assert model.score(images[80:], labels[80:]) > 0.9
+
+
+def test_three_classes_several_channels_and_sides_that_differ():
+    images, labels = make_blobs_of_light(90, (3, 9, 14), ("dies", "divides", "waits"))
+    model = EfficientNetClassifier(**ENOUGH).fit(images, labels)
+    assert model.predict_proba(images).shape == (90, 3)
+    assert_allclose(model.predict_proba(images).sum(axis=1), 1)
+    assert model.score(images, labels) > 0.9
+
+
+def test_every_form_of_X_gives_the_same_model(spots):
+    images, labels = spots
+    table = pd.DataFrame({"image": image_column(images), "donor": "a"})
+    expected = EfficientNetClassifier(**QUICK).fit(images, labels).predict_proba(images)
+    for X in (table, images[:, 0], images.astype(np.float64)):
+        assert_array_equal(
+            EfficientNetClassifier(**QUICK).fit(X, labels).predict_proba(X), expected
+        )
+
+
+@pytest.mark.parametrize("variant, millions", [("s", 20.2), ("m", 52.9), ("l", 117.2)])
+def test_variants_are_the_published_networks(variant, millions):
+    with torch.device("meta"):
+        network = EfficientNetV2((3, 300, 300), 2, variant)
+    n_parameters = sum(p.numel() for p in network.parameters())
+    assert n_parameters == pytest.approx(millions * 1e6, rel=0.005)
+
+
+def test_network_computes_what_torchvision_computes():
+    torch.manual_seed(0)
+    theirs = efficientnet_v2_s(num_classes=2).eval()
+    ours = EfficientNetV2((3, 96, 96), 2, "s").eval()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(2, 3, 96, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images))
+        features = ours.encoder(images)
+        torch.testing.assert_close(ours.classifier(features), theirs(images))
+
+
+def test_small_images_are_not_halved_at_once():
+    assert EfficientNetV2((1, 40, 95), 2, "tiny").features[0][0].stride == (1, 1)
+    assert EfficientNetV2((1, 40, 96), 2, "tiny").features[0][0].stride == (2, 2)
+
+
+# Weights from elsewhere
+
+
+@pytest.fixture
+def pretrained():
+    """State dict of a network for colour images and ten classes."""
+    torch.manual_seed(1)
+    return EfficientNetV2((3, 12, 12), 10, "tiny").state_dict()
+
+
+def untrained(weights, images, labels):
+    model = EfficientNetClassifier("tiny", weights=weights, max_epochs=0, random_state=0)
+    return model.fit(images, labels)
+
+
+def test_grey_images_are_seen_as_colour_images_would_be(spots, pretrained):
+    images, labels = spots
+    model = untrained(pretrained, images, labels)
+    colour = EfficientNetV2((3, 12, 12), 10, "tiny")
+    colour.load_state_dict(pretrained)
+    grey = torch.randn(4, 1, 12, 12)
+    with torch.no_grad():
+        seen = model.net_.module_.eval().encoder(grey)
+        torch.testing.assert_close(seen, colour.eval().encoder(grey.repeat(1, 3, 1, 1)))
+
+
+def test_equal_channels_are_seen_as_colour_images_would_be(pretrained):
+    images, labels = make_blobs_of_light(20, (5, 12, 12))
+    model = untrained(pretrained, images, labels)
+    colour = EfficientNetV2((3, 12, 12), 10, "tiny")
+    colour.load_state_dict(pretrained)
+    grey = torch.randn(4, 1, 12, 12)
+    with torch.no_grad():
+        seen = model.net_.module_.eval().encoder(grey.repeat(1, 5, 1, 1))
+        torch.testing.assert_close(seen, colour.eval().encoder(grey.repeat(1, 3, 1, 1)))
+
+
+def test_weights_from_a_file_are_those_of_the_state_dict(spots, pretrained, tmp_path):
+    images, labels = spots
+    torch.save(pretrained, tmp_path / "weights.pth")
+    from_file = untrained(str(tmp_path / "weights.pth"), images, labels)
+    assert_array_equal(
+        from_file.transform(images), untrained(pretrained, images, labels).transform(images)
+    )
+
+
+def test_weights_of_its_own_classes_predict_the_same(spots):
+    images, labels = spots
+    model = EfficientNetClassifier(**ENOUGH).fit(images, labels)
+    weights = model.net_.module_.state_dict()
+    again = untrained(weights, images, labels)
+    assert_allclose(again.predict_proba(images), model.predict_proba(images), rtol=1e-6)
+
+
+def test_weights_that_do_not_fit_are_named(spots, pretrained, tmp_path):
+    with pytest.raises(ValueError, match="weights lack 'features.*another variant"):
+        untrained({"some": torch.zeros(1)}, *spots)
+    pretrained["features.1.0.block.0.0.weight"] = torch.zeros(4, 8, 3, 3)
+    with pytest.raises(ValueError, match=r"features.1.0.block.0.0.weight.*\(4, 8, 3, 3\)"):
+        untrained(pretrained, *spots)
+    with pytest.raises(FileNotFoundError, match="no_such.pth"):
+        untrained(str(tmp_path / "no_such.pth"), *spots)
+    (tmp_path / "bad.pth").write_bytes(b"PK not a checkpoint")
+    with pytest.raises(ValueError, match=r"bad.pth.*no state dict"):
+        untrained(str(tmp_path / "bad.pth"), *spots)
+    with pytest.raises(ValueError, match='imagenet" exist for'):
+        untrained("imagenet", *spots)
+
+
+def test_imagenet_without_a_network_says_what_to_fetch(spots, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def unreachable(*args, **kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", unreachable)
+    with pytest.raises(ConnectionError, match=r"efficientnet_v2_s.*pth.*pass its path"):
+        EfficientNetClassifier("s", weights="imagenet", max_epochs=0).fit(*spots)
+
+
+# Training
+
+
+def stages_changed(before, after):
+    """Which of the network's stages have other weights."""
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    return {".".join(name.split(".")[1:3]) for name in changed if "features" in name} | {
+        name.split(".")[1] for name in changed if "classifier" in name
+    }
+
+
+def test_stages_open_from_the_last_to_the_first(spots, pretrained):
+    images, labels = spots
+    settings = {"weights": pretrained, "frozen_epochs": 1, "unfreeze_every": 2, **QUICK}
+    start = untrained(pretrained, images, labels).net_.get_weights()
+    expected = {1: set(), 2: {"features.4"}, 3: {"features.4"}, 4: {"features.3", "features.4"}}
+    for n_epochs, stages in expected.items():
+        model = EfficientNetClassifier(**settings | {"max_epochs": n_epochs}).fit(images, labels)
+        assert stages_changed(start, model.net_.get_weights()) == {"classifier"} | stages
+
+
+def test_layer_decay_slows_the_first_stages(spots):
+    model = EfficientNetClassifier(layer_decay=0.5, **QUICK).fit(*spots)
+    rates = {}
+    for group in model.net_.optimizer_.param_groups:
+        for parameter in group["params"]:
+            rates[parameter] = group["initial_lr"]
+    stages = model.net_.module_.stages
+    for depth, stage in enumerate(reversed(stages)):
+        assert {rates[p] for p in stage.parameters()} == {model.lr * 0.5**depth}
+
+
+def test_learning_rate_rises_and_falls(spots):
+    from skorch.callbacks import Callback
+
+    class Rates(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.rates = []
+
+        def on_batch_end(self, net, training, **kwargs):
+            self.rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    rates = Rates()
+    settings = QUICK | {"max_epochs": 10, "warmup": 0.2, "lr": 0.01, "callbacks": [rates]}
+    EfficientNetClassifier(**settings).fit(*spots)
+    rates = np.array(rates.rates)
+    top = len(rates) // 5
+    assert rates[0] == 0 and rates[top] == pytest.approx(0.01)
+    assert (np.diff(rates[: top + 1]) > 0).all() and (np.diff(rates[top:]) < 0).all()
+    half_down = top + (len(rates) - top) // 2
+    assert rates[half_down] == pytest.approx(0.005)
+
+
+def test_early_stopping_keeps_whole_groups_aside_and_the_best_epoch(spots):
+    images, labels = spots
+    groups = np.arange(len(labels)) // 10
+    model = EfficientNetClassifier(
+        **QUICK | {"max_epochs": 30}, early_stopping=True, n_iter_no_change=2
+    ).fit(images, labels, groups=groups)
+    losses = model.history_["valid_loss"]
+    assert len(losses) <= losses.argmin() + 3
+    with pytest.raises(ValueError, match="one group"):
+        clone(model).fit(images, labels, groups=np.zeros(len(labels)))
+
+
+def test_a_weight_of_two_is_a_row_written_twice(spots):
+    images, labels = spots
+    weights = 1 + (np.arange(len(labels)) < 10)
+    weighted = EfficientNetClassifier(**QUICK).fit(images, labels, sample_weight=weights)
+    doubled = EfficientNetClassifier(**QUICK).fit(
+        np.concatenate([images, images[:10]]), np.concatenate([labels, labels[:10]])
+    )
+    assert_allclose(weighted.predict_proba(images), doubled.predict_proba(images), rtol=1e-6)
+
+
+def test_with_augment_features_do_not_depend_on_orientation(spots):
+    images, labels = spots
+    model = EfficientNetClassifier(augment=True, brightness=0.1, contrast=0.1, **QUICK)
+    features = model.fit(images, labels).transform(images)
+    assert_allclose(model.transform(images[:, :, ::-1, :]), features, rtol=1e-5, atol=1e-6)
+    assert_allclose(model.transform(images.swapaxes(2, 3)), features, rtol=1e-5, atol=1e-6)
+
+
+def test_components_are_those_of_the_training_rows(spots):
+    images, labels = spots
+    model = EfficientNetClassifier(n_components=3, **QUICK).fit(images, labels)
+    latents = model.transform(images)
+    assert latents.shape == (len(images), 3)
+    assert_allclose(latents.mean(axis=0), 0, atol=1e-6)
+    covariance = np.cov(latents.T)
+    assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-6 * covariance[0, 0])
+    assert list(model.get_feature_names_out()) == [f"efficientnetclassifier{i}" for i in range(3)]
+
+
+def test_warm_start_and_partial_fit_go_on(spots):
+    images, labels = spots
+    model = EfficientNetClassifier(warm_start=True, **QUICK).fit(images, labels)
+    assert len(model.fit(images, labels).history_) == 4
+    assert len(model.partial_fit(images, labels).history_) == 5
+    with pytest.raises(ValueError, match="variant is 's'.*warm_start=False"):
+        model.set_params(variant="s").fit(images, labels)
+
+
+def test_predictions_survive_a_pickle_and_ignore_the_other_rows(spots):
+    images, labels = spots
+    model = EfficientNetClassifier(**QUICK).fit(images, labels)
+    expected = model.predict_proba(images)
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(images), expected)
+    assert_array_equal(model.predict_proba(images[3:5]), expected[3:5])
+
+
+def test_same_seed_same_bits_and_global_generators_untouched(spots):
+    before = torch.random.get_rng_state()
+    first = EfficientNetClassifier(augment=True, **QUICK).fit(*spots)
+    second = EfficientNetClassifier(augment=True, **QUICK).fit(*spots)
+    assert_array_equal(first.predict_proba(spots[0]), second.predict_proba(spots[0]))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 30), (4, 100, 97)])
+def test_any_size(shape):
+    rng = np.random.default_rng(0)
+    images, labels = rng.normal(size=(8, *shape)), np.arange(8) % 2
+    model = EfficientNetClassifier(**QUICK | {"max_epochs": 1}).fit(images, labels)
+    assert np.isfinite(model.predict_proba(images)).all()
+
+
+def test_bad_input_is_named(spots):
+    images, labels = spots
+    model = EfficientNetClassifier(**QUICK).fit(images, labels)
+    with pytest.raises(ValueError, match="3 channels.* fitted on images with 1 channel"):
+        model.predict(np.repeat(images, 3, axis=1))
+    with pytest.raises(ValueError, match="two classes"):
+        EfficientNetClassifier(**QUICK).fit(images, np.zeros(len(images)))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        EfficientNetClassifier(**QUICK).fit(np.full_like(images, np.nan), labels)
+    with pytest.raises(ValueError, match="'variant'"):
+        EfficientNetClassifier("xl").fit(images, labels)
