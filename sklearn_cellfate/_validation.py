@@ -15,8 +15,8 @@ from sklearn_cellfate.table import (
 __all__ = ["images_like", "refuse_infinite", "validate_images"]
 
 
-def validate_images(estimator, X, *, reset):
-    """Return the images in X as float32 and hold them against what `estimator` was fitted on.
+def validate_images(estimator, X, *, reset, dtype=np.float32):
+    """Return the images in X and hold them against what `estimator` was fitted on.
 
     Parameters
     ----------
@@ -29,10 +29,12 @@ def validate_images(estimator, X, *, reset):
         ``(1, 1, n_features)`` image when ``image_shape`` is None.
     reset : bool
         True in ``fit``; False where X must have the shape of the images fitted on.
+    dtype : NumPy dtype or None, default=np.float32
+        Of the result; None leaves pixels as they are, for images too many to convert at once.
 
     Returns
     -------
-    images : ndarray of shape (n, C, H, W), float32, C-contiguous
+    images : ndarray of shape (n, C, H, W), C-contiguous
 
     Raises
     ------
@@ -41,17 +43,17 @@ def validate_images(estimator, X, *, reset):
         images of another shape than those fitted on.
     """
     if _holds_images(X):
-        images = _finite_float32(to_images(X))
+        images = _finite(to_images(X), dtype)
         if reset:
             _remember_column(estimator, X, images)
     elif n_dimensions(X) > 2:
         X = np.asarray(X)
         check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=False)
-        images = _finite_float32(to_images(X.astype(np.uint8) if X.dtype == bool else X))
+        images = _finite(to_images(X.astype(np.uint8) if X.dtype == bool else X), dtype)
         if reset:
             _remember_column(estimator, X, images)
     else:
-        images = _finite_float32(_fold_rows(estimator, _validate_rows(estimator, X, reset)))
+        images = _finite(_fold_rows(estimator, _validate_rows(estimator, X, reset)), dtype)
     _check_shape(estimator, images.shape[1:], reset)
     return images
 
@@ -111,17 +113,19 @@ def _remember_column(estimator, X, images):
         estimator.n_features_in_ = int(np.prod(images.shape[1:]))
 
 
-def _finite_float32(images):
+def _finite(images, dtype):
     if not len(images):
         raise ValueError("Found array with 0 sample(s): X has no rows, at least one is needed.")
     with np.errstate(over="ignore"):
-        images = np.ascontiguousarray(images, dtype=np.float32)
+        images = np.ascontiguousarray(images, dtype=dtype)
     refuse_infinite(images)
     return images
 
 
 def refuse_infinite(images):
     """Raise a ValueError that counts the images with pixels that are no finite numbers."""
+    if images.dtype.kind in "iu":
+        return
     if not np.isfinite(np.sum(images, dtype=np.float64)):
         bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
         if len(bad):

@@ -1,0 +1,385 @@
+"""PatchClassifier: any image classifier over the patches of large images, scores averaged."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import sklearn
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    has_fit_parameter,
+)
+
+from sklearn_cellfate._validation import describe_shape, validate_images
+
+__all__ = ["PatchClassifier"]
+
+# float32 bytes of the patches held at once: while training, unless max_patches says otherwise,
+# and while predicting.
+TRAINING_BYTES = 2**29
+PREDICTION_BYTES = 2**26
+
+
+def _inner_has(method):
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Classify large images by the patches that they are made of.
+
+    Fits a classifier on patches, each with the label of its image, and predicts an image by what
+    its patches say on average. Patches are cut when they are needed: a hundred images of 2048 x
+    2048 pixels never lie in memory as patches.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Takes an array of shape (n_patches, C, height, width): an image classifier of this
+        package, or a pipeline that starts with a step of
+        :mod:`~sklearn_cellfate.feature_extraction`.
+    patch_size : int or tuple of (int, int), default=256
+        Height and width of a patch, in pixels. Where an image has one side shorter than that,
+        patches take the whole side.
+    stride : int or tuple of (int, int), default=None
+        Steps between patches, in pixels; by default the patch size, so that they do not overlap.
+        What remains at the far edges is covered by patches that are moved back into the image.
+    aggregate : {"mean", "median", "vote"}, default="mean"
+        How an image's patches become its probabilities: their mean, their median (scaled to
+        sum 1), or the share of patches that predict each class.
+    min_std : float, default=0.0
+        A patch is blank, and does not count, if in every channel its standard deviation is at most
+        `min_std` times the median over the patches of the training images. The default leaves out
+        constant patches alone. Of an image with nothing but blank patches all count.
+    max_patches : int, default=None
+        Patches to train on, at most; as many of each image as possible, drawn at random. By
+        default as many as half a gigabyte holds.
+    image_shape : tuple of (int, int, int), default=None
+        Channels, height and width into which the rows of a 2-D X fold. None reads a row as a
+        ``(1, 1, n_features)`` image.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the patches drawn.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        Fitted on patches.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    patch_shape_ : tuple of (int, int)
+        Height and width of a patch.
+    grid_ : tuple of (ndarray, ndarray)
+        First row and first column of the patches of an image.
+    blank_std_ : float
+        Standard deviation up to which a patch is blank, in the unit of the pixels.
+    n_patches_ : int
+        Patches trained on.
+    image_shape_ : tuple of (int, int, int)
+        Channels, height and width of the images fitted on.
+    n_features_in_ : int
+        Columns of X, or pixels of an image.
+    feature_names_in_ : ndarray of str
+        Name of the image column; only for data frames.
+
+    Raises
+    ------
+    ValueError
+        If a patch is larger than the images, or X is no valid container of images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_cellfate.feature_extraction import PixelFeatures
+    >>> from sklearn_cellfate.patches import PatchClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> good = np.array(["no", "yes"] * 5)
+    >>> images = rng.random((10, 1, 64, 64)) + 0.2 * (good == "yes")[:, None, None, None]
+    >>> by_pixels = make_pipeline(PixelFeatures(), LogisticRegression())
+    >>> model = PatchClassifier(by_pixels, patch_size=16).fit(images, good)
+    >>> model.predict_patches(images).shape
+    (10, 4, 4, 2)
+    >>> model.score(images, good)
+    1.0
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "patch_size": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "stride": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+        "aggregate": [StrOptions({"mean", "median", "vote"})],
+        "min_std": [Interval(Real, 0, None, closed="left")],
+        "max_patches": [Interval(Integral, 1, None, closed="left"), None],
+        "image_shape": ["array-like", None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        patch_size=256,
+        *,
+        stride=None,
+        aggregate="mean",
+        min_std=0.0,
+        max_patches=None,
+        image_shape=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.patch_size = patch_size
+        self.stride = stride
+        self.aggregate = aggregate
+        self.min_std = min_std
+        self.max_patches = max_patches
+        self.image_shape = image_shape
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Fit the classifier on patches.
+
+        Parameters
+        ----------
+        X : DataFrame with one image column, or array of shape (n, H, W), (n, C, H, W) or \
+(n, n_features)
+            Images; other columns of a data frame are ignored.
+        y : array-like of shape (n,)
+            Class of each image.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the images, handed on with each of their patches.
+        groups : array-like of shape (n,), default=None
+            Clone, well ... of each image, handed on to an `estimator` that takes groups, so that
+            it sets whole groups aside for validation. By default each image is a group.
+
+        Returns
+        -------
+        self : object
+        """
+        images = validate_images(self, X, reset=True, dtype=None)
+        y = column_or_1d(y, warn=True)
+        groups = np.arange(len(images)) if groups is None else column_or_1d(groups)
+        check_consistent_length(images, y, groups)
+        self._lay_grid()
+        spread = np.stack([self._spread(image) for image in images])
+        self.blank_std_ = float(self.min_std * np.median(spread))
+        rows, patches = self._draw(self._count(spread))
+        self.n_patches_ = len(rows)
+        passed = {"groups": groups[rows]}
+        if sample_weight is not None:
+            passed["sample_weight"] = _check_sample_weight(sample_weight, images)[rows]
+        self.estimator_ = clone(self.estimator)
+        cut = np.empty((len(rows), images.shape[1], *self.patch_shape_), dtype=np.float32)
+        for place, row, patch in zip(cut, rows, patches):
+            place[:] = self._cut(images[row], patch)
+        _fit(self.estimator_, cut, y[rows], passed, required="sample_weight")
+        self.classes_ = self.estimator_.classes_
+        return self
+
+    def predict(self, X):
+        """Predict the class of each image.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Images.
+
+        Returns
+        -------
+        y : ndarray of shape (n,)
+        """
+        best = self._aggregate(X).argmax(axis=1)
+        return self.classes_[best]
+
+    @available_if(_inner_has("predict_proba"))
+    def predict_proba(self, X):
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Images.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_classes)
+            In the order of ``classes_``.
+        """
+        return self._aggregate(X)
+
+    def predict_patches(self, X):
+        """Probability of each class for every patch of every image.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Images.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_rows, n_columns, n_classes)
+            By place in the grid of patches; NaN for patches that do not count. An `estimator`
+            without probabilities gives 1 for the class that it predicts.
+        """
+        check_is_fitted(self)
+        return self._predict_patches(validate_images(self, X, reset=False, dtype=None))
+
+    def heat_map(self, X, label=None):
+        """Where in the images the evidence for a class lies.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Images.
+        label : class, default=None
+            One of ``classes_``; the last by default.
+
+        Returns
+        -------
+        heat : ndarray of shape (n, H, W)
+            Probability of the class at each pixel, the mean over the patches that cover it; NaN
+            where no patch does that counts.
+        """
+        scores = self.predict_patches(X)
+        classes = list(self.classes_)
+        if label is not None and label not in classes:
+            raise ValueError(f"label must be one of {classes}, found {label!r}.")
+        scores = scores[..., -1 if label is None else classes.index(label)]
+        total = np.zeros((len(scores), *self.image_shape_[1:]))
+        n_cover = np.zeros_like(total)
+        counts = ~np.isnan(scores)
+        height, width = self.patch_shape_
+        for i, top in enumerate(self.grid_[0]):
+            for j, left in enumerate(self.grid_[1]):
+                place = np.s_[:, top : top + height, left : left + width]
+                total[place] += np.nan_to_num(scores[:, i, j])[:, None, None]
+                n_cover[place] += counts[:, i, j][:, None, None]
+        return np.divide(total, n_cover, out=np.full_like(total, np.nan), where=n_cover > 0)
+
+    # The grid
+
+    def _lay_grid(self):
+        sides = self.image_shape_[1:]
+        size = _pair(self.patch_size, "patch_size")
+        if all(length > side for length, side in zip(size, sides)):
+            raise ValueError(
+                f"patch_size {size[0]} x {size[1]} is larger than the images, which have "
+                f"{describe_shape(self.image_shape_)}."
+            )
+        self.patch_shape_ = tuple(min(pair) for pair in zip(size, sides))
+        stride = self.patch_shape_ if self.stride is None else _pair(self.stride, "stride")
+        self.grid_ = tuple(map(_starts, sides, self.patch_shape_, stride))
+
+    def _cut(self, image, patch):
+        row, column = divmod(patch, len(self.grid_[1]))
+        top, left = self.grid_[0][row], self.grid_[1][column]
+        height, width = self.patch_shape_
+        return image[:, top : top + height, left : left + width]
+
+    @property
+    def _n_places(self):
+        return len(self.grid_[0]) * len(self.grid_[1])
+
+    def _spread(self, image):
+        """Largest standard deviation over channels, of each patch."""
+        return np.array(
+            [
+                self._cut(image, patch).std(axis=(1, 2), dtype=np.float64).max()
+                for patch in range(self._n_places)
+            ]
+        )
+
+    def _count(self, spread):
+        """Mark the patches that count; all of an image without any."""
+        counts = spread > self.blank_std_
+        return counts | ~counts.any(axis=1, keepdims=True)
+
+    def _draw(self, counts):
+        """Choose the patches to train on: their images and their places in the grid."""
+        limit = self.max_patches
+        if limit is None:
+            n_bytes = 4 * self.image_shape_[0] * np.prod(self.patch_shape_)
+            limit = max(int(TRAINING_BYTES // n_bytes), len(counts))
+        rows, patches = np.nonzero(counts)
+        if len(rows) <= limit:
+            return rows, patches
+        # Each image's patches in random order; then first all firsts, all seconds, and so on.
+        rng = check_random_state(self.random_state)
+        order = np.lexsort([rng.uniform(size=len(rows)), rows])
+        n_before = np.concatenate([[0], np.cumsum(counts.sum(axis=1))])[:-1]
+        turn = np.empty(len(rows), dtype=int)
+        turn[order] = np.arange(len(rows)) - n_before[rows[order]]
+        chosen = np.sort(np.lexsort([rng.uniform(size=len(rows)), turn])[:limit])
+        return rows[chosen], patches[chosen]
+
+    # Prediction
+
+    def _predict_patches(self, images):
+        scores = np.full((len(images), self._n_places, len(self.classes_)), np.nan)
+        n_bytes = 4 * images[0, :, :1, :1].size * np.prod(self.patch_shape_) * self._n_places
+        for batch in gen_batches(len(images), max(int(PREDICTION_BYTES // n_bytes), 1)):
+            counts = self._count(np.stack([self._spread(image) for image in images[batch]]))
+            cut = np.stack(
+                [
+                    self._cut(images[batch][row], patch).astype(np.float32)
+                    for row, patch in np.argwhere(counts)
+                ]
+            )
+            scores[batch][counts] = self._score_patches(cut)
+        return scores.reshape(len(images), *map(len, self.grid_), -1)
+
+    def _score_patches(self, cut):
+        if hasattr(self.estimator_, "predict_proba"):
+            return self.estimator_.predict_proba(cut)
+        return (self.estimator_.predict(cut)[:, None] == self.classes_).astype(float)
+
+    def _aggregate(self, X):
+        scores = self.predict_patches(X)
+        scores = scores.reshape(len(scores), -1, len(self.classes_))
+        if self.aggregate == "mean":
+            return np.nanmean(scores, axis=1)
+        if self.aggregate == "median":
+            median = np.nanmedian(scores, axis=1)
+            return median / median.sum(axis=1, keepdims=True)
+        counts = ~np.isnan(scores[..., 0])
+        best = np.nan_to_num(scores).argmax(axis=2)
+        votes = (best[..., None] == np.arange(len(self.classes_))) & counts[..., None]
+        return votes.sum(axis=1) / counts.sum(axis=1, keepdims=True)
+
+
+def _pair(value, name):
+    pair = (value, value) if isinstance(value, Integral) else tuple(value)
+    if len(pair) != 2 or not all(isinstance(n, Integral) and n > 0 for n in pair):
+        raise ValueError(f"{name} must be a positive int or two (height, width), found {value!r}.")
+    return tuple(int(n) for n in pair)
+
+
+def _starts(side, length, stride):
+    """Where patches start along a side; the last is moved back to end with the image."""
+    starts = np.arange(0, side - length + 1, stride)
+    return starts if starts[-1] + length == side else np.append(starts, side - length)
+
+
+def _fit(estimator, X, y, passed, *, required):
+    """Fit, handing on what the estimator, or the last step of a pipeline, takes."""
+    prefix, taker = "", estimator
+    while isinstance(taker, Pipeline):
+        prefix += f"{taker.steps[-1][0]}__"
+        taker = taker.steps[-1][1]
+    taken = {name: value for name, value in passed.items() if has_fit_parameter(taker, name)}
+    if required in passed and required not in taken:
+        raise ValueError(f"{type(taker).__name__} takes no {required}.")
+    # By name of the step, whatever the caller's own way of handing on metadata.
+    with sklearn.config_context(enable_metadata_routing=False):
+        estimator.fit(X, y, **{prefix + name: value for name, value in taken.items()})
