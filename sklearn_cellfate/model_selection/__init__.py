@@ -2,6 +2,7 @@
 
 from sklearn_cellfate.model_selection._compare import compare_estimators
 from sklearn_cellfate.model_selection._folds import make_folds
+from sklearn_cellfate.model_selection._group_scores import score_by_group
 from sklearn_cellfate.model_selection._modalities import (
     compare_modalities,
     fit_pipeline,
@@ -18,4 +19,5 @@ __all__ = [
     "make_folds",
     "make_modality_pipelines",
     "numeric_features",
+    "score_by_group",
 ]
