@@ -12,7 +12,7 @@ from sklearn_cellfate.table import (
     to_images,
 )
 
-__all__ = ["images_like", "refuse_infinite", "validate_images"]
+__all__ = ["check_pixel_scale", "images_like", "refuse_infinite", "validate_images"]
 
 
 def validate_images(estimator, X, *, reset, dtype=np.float32):
@@ -56,6 +56,47 @@ def validate_images(estimator, X, *, reset, dtype=np.float32):
         images = _finite(_fold_rows(estimator, _validate_rows(estimator, X, reset)), dtype)
     _check_shape(estimator, images.shape[1:], reset)
     return images
+
+
+def check_pixel_scale(estimator, X, *, reset):
+    """Refuse whole-number pixels where fractions were fitted on, and the other way round.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Remembers when `reset` what the pixels were.
+    X : as accepted by validate_images
+        Images; the rows of a 2-D X are not looked at.
+    reset : bool
+        True in ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If a camera's counts meet a model of pixels between 0 and 1, or the reverse.
+    """
+    scale = _pixel_scale(X)
+    if reset:
+        estimator._pixel_scale = scale
+        return
+    fitted = estimator._pixel_scale
+    if scale and fitted and scale != fitted:
+        raise ValueError(
+            f"X has pixels that are {scale}, but {type(estimator).__name__} was fitted on pixels "
+            f"that are {fitted}; bring both to one scale first."
+        )
+
+
+def _pixel_scale(X):
+    if not _holds_images(X) and n_dimensions(X) < 3:
+        return None
+    images = to_images(X) if _holds_images(X) else np.asarray(X)
+    if not images.size or images.dtype.kind not in "iuf":
+        return None
+    if images.dtype.kind in "iu":
+        return "whole numbers above 1" if images.max() > 1 else None
+    within = images.min() >= 0 and images.max() <= 1
+    return "fractions of 1" if within and (images % 1 != 0).any() else None
 
 
 def images_like(X, images):

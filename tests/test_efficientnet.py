@@ -274,6 +274,19 @@ def test_same_seed_same_bits_and_global_generators_untouched(spots):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_counts_and_fractions_are_not_mixed():
+    counts, labels = make_blobs_of_light()
+    counts = (1000 * (counts - counts.min())).astype(np.uint16)
+    fractions = counts / 65535
+    of_counts = EfficientNetClassifier(**QUICK).fit(counts, labels)
+    with pytest.raises(ValueError, match="X has .* fractions of 1, but .* whole numbers above 1"):
+        of_counts.predict(fractions)
+    assert len(of_counts.predict(counts.astype(float))) == len(labels)
+    of_fractions = EfficientNetClassifier(**QUICK).fit(fractions, labels)
+    with pytest.raises(ValueError, match="X has .* whole numbers above 1, but .* fractions of 1"):
+        of_fractions.predict(pd.DataFrame({"image": image_column(counts)}))
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 30), (4, 100, 97)])
 def test_any_size(shape):
     rng = np.random.default_rng(0)

@@ -2,9 +2,8 @@
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_cellfate._validation import validate_images
 from sklearn_cellfate.metrics import ms_ssim
 from sklearn_cellfate.neural_network._base_autoencoder import BaseAutoencoder
 from sklearn_cellfate.neural_network._docs import document
@@ -112,8 +111,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
         score : float
             In (0, 1], higher is better; pixels are compared on the scale of the training rows.
         """
-        check_is_fitted(self)
-        scaled = self._scale(validate_images(self, X, reset=False))
+        scaled = self._scale(self._read_images(X))
         return float(np.mean(ms_ssim(scaled, self.net_.decode(self.net_.encode(scaled)))))
 
     def _read_rows(self, X, y, sample_weight, groups, *, reset):

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_cellfate._validation import validate_images
+from sklearn_cellfate._validation import check_pixel_scale, validate_images
 from sklearn_cellfate.neural_network._device import available_device, resolve_device, seeded
 from sklearn_cellfate.neural_network._progress import ProgressBar
 from sklearn_cellfate.neural_network._rows import arrange_rows
@@ -59,15 +59,21 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             Learned features, float64. With ``augment=True`` the mean over the symmetries of each
             image, so that they do not depend on how a cell happens to lie.
         """
+        return self._encode(self._scale(self._read_images(X)))
+
+    def _read_images(self, X):
         check_is_fitted(self)
-        return self._encode(self._scale(validate_images(self, X, reset=False)))
+        images = validate_images(self, X, reset=False)
+        check_pixel_scale(self, X, reset=False)
+        return images
 
     # Fitting
 
     def _arrange(self, X, codes, weights, groups, *, reset):
         """Check X and what belongs to its rows; return the rows as training sees them."""
-        continued = self.warm_start and hasattr(self, "net_")
-        images = validate_images(self, X, reset=reset and not continued)
+        reset = reset and not (self.warm_start and hasattr(self, "net_"))
+        images = validate_images(self, X, reset=reset)
+        check_pixel_scale(self, X, reset=reset)
         if groups is not None:
             groups = column_or_1d(groups)
         check_consistent_length(images, codes, groups)

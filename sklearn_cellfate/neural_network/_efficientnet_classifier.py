@@ -10,9 +10,7 @@ from scipy.special import softmax
 from sklearn.base import _fit_context
 from sklearn.decomposition import PCA
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from sklearn_cellfate._validation import validate_images
 from sklearn_cellfate.neural_network._docs import document
 from sklearn_cellfate.neural_network._efficientnet_net import EfficientNetNet
 from sklearn_cellfate.neural_network._image_classifier import BaseImageClassifier
@@ -325,8 +323,7 @@ class EfficientNetClassifier(BaseImageClassifier):
         return self.net_.module_.n_features if self.pca_ is None else self.pca_.n_components_
 
     def _logits(self, X):
-        check_is_fitted(self)
-        features = self._encode(self._scale(validate_images(self, X, reset=False)))
+        features = self._encode(self._scale(self._read_images(X)))
         weight, bias = self.net_.classifier_weights()
         return features @ weight.T + bias
 
