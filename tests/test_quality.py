@@ -254,15 +254,15 @@ def test_hot_is_more_than_the_threshold_above_every_other_pixel_of_the_ratio():
 
 def test_channel_threshold_and_mask_can_be_chosen():
     movie = films(2, n_channels=3)[0]
-    movie[0, 1, 0, 0] = 0.1  # hot as a denominator
+    movie[0, 1, 0, 0] = 0.1  # the ratio stands out either way up
     movie[1, 2, 3, 3] = 100
     table = pd.DataFrame({"movie": movie_column([movie])})
 
     def frames(**parameters):
         return flag_hot_pixel(table, **parameters)["hot_pixel"].tolist()[0]
 
-    assert frames() == [True, False]
-    assert frames(channel=(1, 0)) == [False, False]
+    assert frames() == frames(channel=(1, 0)) == [True, False]
+    assert frames(channel=(0, 2)) == [False, True]
     assert frames(channel=2) == [False, True]
     assert frames(channel=2, threshold=99) == [False, False]
     masked = movie.copy()

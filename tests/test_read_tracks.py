@@ -145,7 +145,7 @@ def test_branches_become_cells_with_parents_and_gaps_stay_gaps(write, quiet):
         2: [0],
         3: [0],
     }
-    assert not tracks["merged"].any()
+    assert not tracks["after_merge"].any()
     assert tracks.index.equals(pd.RangeIndex(len(FAMILY)))
     assert tracks.loc[tracks["cell"] == 3, "frame"].tolist() == [4, 6]
 
@@ -154,7 +154,7 @@ def test_features_keep_their_names_and_kinds(write):
     attributes = {10: 'AREA="1.5" QUALITY="NaN"', 11: "", 12: 'AREA="Infinity"'}
     tracks = read_tracks(write("model.xml", model_xml(attributes=attributes)))
     assert list(tracks.columns[:5]) == ["cell", "frame", "x", "y", "parent"]
-    assert list(tracks.columns[-2:]) == ["track", "merged"]
+    assert list(tracks.columns[-2:]) == ["track", "after_merge"]
     assert tracks["ID"].dtype == np.int64 and tracks["VISIBILITY"].dtype == np.int64
     assert tracks["name"].tolist()[:3] == ["ID10", "ID11", "ID12"]
     np.testing.assert_array_equal(tracks["AREA"][:4], [1.5, np.nan, np.inf, 26.5])
@@ -209,7 +209,7 @@ def test_merges_end_both_cells_and_what_parts_again_has_no_parent(write):
     assert sorted(lives) == [[1, 2], [3], [4, 7], [5, 6], [8]]
     assert lives[0] == [1, 2]
     assert tracks["parent"].isna().all()
-    assert set(tracks.loc[tracks["merged"], "ID"]) == {4, 7}
+    assert set(tracks.loc[tracks["after_merge"], "ID"]) == {4, 7}
     assert set(tracks["track"]) == {0}
 
 

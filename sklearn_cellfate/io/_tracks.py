@@ -40,7 +40,7 @@ def read_tracks(
     - TrackMate's own XML (its Save button): the links become cells. A cell ends where it divides,
       and each branch after it is a new cell with the `parent`. Links that close a gap leave the
       gap. Columns `track` (TrackMate's TRACK_ID, the whole family; its first cell has the same
-      number) and `merged` are added. [1]_
+      number) and `after_merge` are added. [1]_
     - TrackMate's "Export tracks to XML file", without links and numbers: cells are numbered from
       0 as they come.
     - TrackMate's CSV of spots, with its rows of names and units below the header. It has no links
@@ -79,7 +79,7 @@ def read_tracks(
     merges : {"cut", "raise"}, default="cut"
         For TrackMate's XML only, what to do where two cells become one, which is most often a
         mistake of the segmentation. "cut" ends both; what follows is a new cell with True in
-        `merged`, and what parts from it again are new cells without a parent. "raise" refuses
+        `after_merge`, and what parts from it again are new cells without a parent. "raise" refuses
         the file.
     object_type : str, default=None
         For btrack only: which type of objects, such as "obj_type_1", if there are several.

@@ -31,16 +31,17 @@ def flag_hot_pixel(table, *, channel=(0, 1), threshold=4.0, mask_channel=None):
     """Flag cells with a hot pixel in at least one frame.
 
     A frame has a hot pixel if one pixel is more than `threshold` above every other pixel of the
-    same image. By default the image is the ratio of two channels, which is 0 where that ratio
-    means nothing: where the denominator is not positive, or the result not finite.
+    same image. By default the image is the ratio of two channels, either way up: CFP / YFP shows
+    a pixel that is hot in CFP (the study looked at this one alone), YFP / CFP one that is hot in
+    YFP. A ratio is 0 where it means nothing: where the denominator is not positive, or the result
+    not finite.
 
     Parameters
     ----------
     table : DataFrame
         Cell table with one movie column.
     channel : int or tuple of (int, int), default=(0, 1)
-        The channel to look at; or numerator and denominator of the ratio to look at, CFP / YFP
-        for movies with these two channels.
+        The channel to look at, or the two whose ratios to look at.
     threshold : float, default=4.0
         In the unit of the image looked at: no unit for a ratio, grey values for one channel,
         where it has to be chosen by the camera.
@@ -139,6 +140,11 @@ def _batches(movies):
 
 
 def _are_hot(frames, channels, threshold, mask_channel):
+    ways_up = [channels] if len(channels) == 1 else [channels, channels[::-1]]
+    return np.any([_stand_out(frames, way, threshold, mask_channel) for way in ways_up], axis=0)
+
+
+def _stand_out(frames, channels, threshold, mask_channel):
     pixels = _image_to_judge(frames, channels)
     if mask_channel is not None:
         pixels[frames[:, mask_channel] <= 0] = 0
