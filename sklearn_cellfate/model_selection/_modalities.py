@@ -202,7 +202,9 @@ def make_default_autoencoder(n_cells=1000, random_state=None):
     """Autoencoder for a few hundred to some ten thousand cells, with classes of any balance.
 
     More latent features, shorter training and larger steps than the published settings, which are
-    the defaults of ``AAEClassifier``; classes are balanced and orientation means nothing.
+    the defaults of ``AAEClassifier``; classes are balanced and orientation means nothing. From
+    3000 cells on, reconstruction and prior, which keep a network from learning a few cells by
+    heart, weigh less beside the classes, and the learning rate falls to 0.
 
     Parameters
     ----------
@@ -219,7 +221,14 @@ def make_default_autoencoder(n_cells=1000, random_state=None):
     """
     from sklearn_cellfate.neural_network import AAEClassifier  # torch takes seconds to import
 
-    many = n_cells >= 3000  # larger batches waste less time between them
+    of_many = {
+        "lambda_reconstruction": 1.0,
+        "lambda_adversarial": 1.0,
+        "batch_size": 128,  # larger batches waste less time between them
+        "lr": 0.006,
+        "lr_schedule": "cosine",
+    }
+    of_few = {"batch_size": 64, "lr": 0.003}
     return AAEClassifier(
         latent_dim=8,
         class_weight="balanced",
@@ -228,9 +237,8 @@ def make_default_autoencoder(n_cells=1000, random_state=None):
         pretrain_epochs=3,
         max_epochs=int(np.clip(round(30 * (1000 / max(n_cells, 1)) ** 0.5), 20, 90)),
         noise_std=0.0,
-        batch_size=128 if many else 64,
-        lr=0.004 if many else 0.003,
         random_state=random_state,
+        **(of_many if n_cells >= 3000 else of_few),
     )
 
 
