@@ -30,6 +30,8 @@ __all__ = [
     "write_cells",
 ]
 
+MOVIE_GROUP_BYTES = 2**24
+
 
 def image_column(images):
     """Turn a stack of images into a column of a cell table.
@@ -109,11 +111,28 @@ def movie_column(movies):
                 f"movie 0 of shape {first.shape[1:]} and dtype {first.dtype}; "
                 "all movies of a column must agree."
             )
-    lengths = [len(movie) for movie in movies]
-    flat = pa.array(np.concatenate([movie.reshape(-1) for movie in movies]))
-    frames = _tensor_array(flat, first.shape[1:])
+    flat = np.concatenate([movie.reshape(-1) for movie in movies])
+    frames = flat.reshape(-1, *first.shape[1:])
+    return movie_column_of_frames(frames, [len(movie) for movie in movies])
+
+
+def movie_column_of_frames(frames, lengths):
+    """Make a movie column of frames that lie one after the other, without copying them.
+
+    Parameters
+    ----------
+    frames : C-contiguous ndarray of shape (n_frames, C, H, W)
+        The frames of all movies, movie by movie.
+    lengths : sequence of int
+        How many frames each movie has.
+
+    Returns
+    -------
+    column : pandas.arrays.ArrowExtensionArray of length ``len(lengths)``
+    """
+    tensors = _tensor_array(pa.array(frames.reshape(-1)), frames.shape[1:])
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64())
-    column = pa.LargeListArray.from_arrays(offsets, frames)
+    column = pa.LargeListArray.from_arrays(offsets, tensors)
     return pd.arrays.ArrowExtensionArray(pa.chunked_array([column]))
 
 
@@ -259,7 +278,18 @@ def write_cells(table, path):
         raise ValueError(f"Parquet keeps only text as column names, found {listing(unnamed)}.")
     arrow = pa.Table.from_pandas(table)
     with written_whole(path) as partial:
-        pq.write_table(arrow, partial)
+        pq.write_table(arrow, partial, row_group_size=_rows_in_a_group(table, arrow.nbytes))
+
+
+def _rows_in_a_group(table, n_bytes):
+    """Rows that are encoded together, or None for pyarrow's choice.
+
+    Encoding takes some five times the size of the movies, so it is done piece by piece. Images
+    stay in one piece, which is then read without a copy.
+    """
+    if not movie_column_names(table) or not n_bytes:
+        return None
+    return max(1, len(table) * MOVIE_GROUP_BYTES // n_bytes)
 
 
 @contextlib.contextmanager

@@ -1,53 +1,13 @@
-"""The command ``sklearn-cellfate``."""
+"""``evaluate``: whether images predict, and whether they add to the measured features."""
 
-import argparse
-import sys
 from pathlib import Path
 
-import joblib
-import pandas as pd
-
-from sklearn_cellfate.table import read_cells, written_whole
-
-__all__ = ["main"]
-
-EXIT_BAD_INPUT = 2
+from sklearn_cellfate.cli._first_frames import first_frames
+from sklearn_cellfate.table import read_cells
 
 
-def main(arguments=None):
-    """Run the command.
-
-    Parameters
-    ----------
-    arguments : list of str, default=None
-        ``sys.argv[1:]`` by default.
-
-    Returns
-    -------
-    status : int
-        0, or 2 where the input cannot be used; the reason is on standard error.
-    """
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except (ValueError, TypeError, OSError) as error:
-        print(f"sklearn-cellfate: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    return 0
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="sklearn-cellfate",
-        description="Predict what living cells will become from microscope images.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_evaluate(commands)
-    _add_predict(commands)
-    return parser
-
-
-def _add_evaluate(commands):
+def add_command(commands):
+    """Add ``evaluate`` to the commands."""
     parser = commands.add_parser(
         "evaluate",
         help="do the images predict the target, and do they add to the measured features?",
@@ -62,7 +22,8 @@ def _add_evaluate(commands):
         "--features",
         nargs="+",
         metavar="COLUMN",
-        help="measured columns (default: all numeric columns but target and groups)",
+        help="measured columns (default: all numeric columns but target and groups; of a table "
+        "of movies, what is measured in each cell's first frame)",
     )
     parser.add_argument("--image", metavar="COLUMN", help="the image column, if there are several")
     parser.add_argument("--output", default="fate_report", metavar="DIR", help="%(default)s")
@@ -82,24 +43,6 @@ def _add_evaluate(commands):
     parser.set_defaults(run=_evaluate)
 
 
-def _add_predict(commands):
-    parser = commands.add_parser(
-        "predict",
-        help="apply a saved model to new cells",
-        description="Predict the class of each cell of a table. Open only models from people "
-        "whom you trust: a joblib file can run any code.",
-    )
-    parser.add_argument("model", metavar="MODEL.joblib", help="written by evaluate")
-    parser.add_argument("table", metavar="TABLE.parquet", help="a cell table")
-    parser.add_argument(
-        "--output",
-        default="predictions.csv",
-        metavar="FILE",
-        help=".csv or .parquet (%(default)s)",
-    )
-    parser.set_defaults(run=_predict)
-
-
 def _evaluate(options):
     if Path(options.output).is_file():  # say so now, not after minutes of training
         raise ValueError(f"--output {options.output!r} is a file; name a folder.")
@@ -107,17 +50,26 @@ def _evaluate(options):
         raise ValueError(f"--seed must be 0 or more, found {options.seed}.")
     if options.table is None:
         _refuse_columns(options)
-        table, target, groups, features = _simulate(options)
-    else:
-        if options.target is None:
-            raise ValueError("--target is missing: which column holds the classes?")
-        table, target, groups, features = (
-            read_cells(options.table),
-            options.target,
-            options.groups,
-            options.features,
-        )
-    _evaluate_table(options, table, target, groups, features)
+        _evaluate_table(options, *_simulate(options))
+        return
+    if options.target is None:
+        raise ValueError("--target is missing: which column holds the classes?")
+    table, measured = first_frames(read_cells(options.table))
+    features = options.features
+    if features is None and measured is not None:
+        features = [name for name in measured if name not in (options.target, options.groups)]
+        print("No --features named: every number measured in that frame is taken for one, but not")
+        print("names, places and times, and nothing that is known of the cell's whole life.")
+    _say_flagged(table)
+    _evaluate_table(options, table, options.target, options.groups, features)
+
+
+def _say_flagged(table):
+    flags = [name for name in table.columns if name.startswith("flag_")]
+    flagged = int(table[flags].any(axis=1).sum()) if flags else 0
+    if flagged:
+        print(f"{flagged} of {len(table)} cells have a quality flag, and all are used; drop what")
+        print("should not be, for example with table[~table['flag_edge']].")
 
 
 def _refuse_columns(options):
@@ -187,50 +139,3 @@ def _default_jobs():
     import torch
 
     return 1 if torch.cuda.is_available() else -1
-
-
-def _predict(options):
-    if not options.output.endswith((".csv", ".parquet")):
-        raise ValueError(f"--output {options.output!r} ends neither in .csv nor in .parquet.")
-    if not Path(options.output).absolute().parent.is_dir():
-        raise ValueError(f"--output {options.output!r}: there is no such folder.")
-    model = _load_model(options.model)
-    table = read_cells(options.table)
-    if not len(table):
-        raise ValueError(f"{options.table!r} has no rows.")
-    predictions = pd.DataFrame({"prediction": model.predict(table)})
-    if hasattr(model, "predict_proba"):
-        names = [f"probability_{label}" for label in model.classes_]
-        predictions[names] = model.predict_proba(table)
-    predictions = pd.concat([_names_of_rows(table), predictions], axis=1).set_axis(table.index)
-    with written_whole(options.output) as partial:
-        if options.output.endswith(".csv"):
-            predictions.to_csv(partial)
-        else:
-            predictions.to_parquet(partial)
-    counts = predictions["prediction"].value_counts().to_dict()
-    print(f"{len(predictions)} cells {counts} written to {options.output}")
-
-
-def _names_of_rows(table):
-    """Text, category and integer columns: names of cells, donors, fields."""
-    kinds = (pd.StringDtype, pd.CategoricalDtype)
-    names = [
-        name
-        for name, dtype in table.dtypes.items()
-        if isinstance(dtype, kinds) or pd.api.types.is_integer_dtype(dtype)
-    ]
-    taken = {name: f"{name}_in_table" for name in names if name == "prediction"}
-    return table[names].rename(columns=taken).reset_index(drop=True)
-
-
-def _load_model(path):
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no model at {path!r}.")
-    try:
-        model = joblib.load(path)
-    except Exception as error:  # whatever a damaged pickle happens to raise
-        raise ValueError(f"{path!r} is not a readable model: {error!r}") from error
-    if not hasattr(model, "predict"):
-        raise ValueError(f"{path!r} holds a {type(model).__name__}, which cannot predict.")
-    return model

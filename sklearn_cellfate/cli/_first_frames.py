@@ -1,0 +1,68 @@
+"""A table of movies, as extract writes it, seen at each cell's first frame."""
+
+import pandas as pd
+import pyarrow as pa
+
+from sklearn_cellfate.table import image_column_names, is_movie_dtype, movie_column_names
+
+FIRST = "_0%"  # how RelativeTimeSampler names what it takes there
+
+# What says which cell, where or when, in the words of extract_cells and of trackers.
+NAMES_AND_PLACES = {
+    *("cell", "field", "parent", "label", "padding", "frame", "time", "x", "y", "z", "t"),
+    *("id", "spot_id", "track", "track_id", "track_index", "root", "generation"),
+    *("position_x", "position_y", "position_z", "position_t"),
+}
+
+
+def first_frames(table):
+    """Return a table with images, and the measured columns that are known in the first frame.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A cell table. One with movies and without images is sampled at each cell's first frame,
+        its list columns too; lists of anything but numbers are left out.
+
+    Returns
+    -------
+    table : DataFrame
+        `table` itself where it has images, or no movies.
+    measured : list of str or None
+        Of a sampled table, the columns of numbers measured in that frame; None of others.
+    """
+    if image_column_names(table) or not movie_column_names(table):
+        return table, None
+    from sklearn_cellfate.preprocessing import RelativeTimeSampler
+
+    kinds = {name: _kind_of_list(column) for name, column in table.items()}
+    other = [name for name, kind in kinds.items() if kind not in (None, "number", "boolean")]
+    numbers = [name for name, kind in kinds.items() if kind == "number"]
+    sampler = RelativeTimeSampler(times=[0.0], frames="frame" if "frame" in numbers else None)
+    sampled = sampler.fit_transform(table.drop(columns=other))
+    print(
+        "The table has movies: cells are seen in their first frame, and so are columns that have"
+    )
+    print("a value a frame.")
+    measured = [f"{name}{FIRST}" for name in numbers if name.lower() not in NAMES_AND_PLACES]
+    return sampled, [name for name in measured if sampled[name].notna().any()]
+
+
+def _kind_of_list(column):
+    """Say of what a column's lists are: "number", "boolean", "other", or None without lists."""
+    if is_movie_dtype(column.dtype):
+        return None
+    if isinstance(column.dtype, pd.ArrowDtype):
+        arrow_type = column.dtype.pyarrow_dtype
+    elif column.dtype == object and column.map(pd.api.types.is_list_like).any():
+        arrow_type = pa.array(column, from_pandas=True).type
+    else:
+        return None
+    if not (pa.types.is_list(arrow_type) or pa.types.is_large_list(arrow_type)):
+        return None
+    if pa.types.is_boolean(arrow_type.value_type):
+        return "boolean"
+    is_number = pa.types.is_integer(arrow_type.value_type) or pa.types.is_floating(
+        arrow_type.value_type
+    )
+    return "number" if is_number else "other"
