@@ -31,6 +31,8 @@ def test_the_other_blocks_run_one_after_the_other(tmp_path, monkeypatch, capsys)
     names = {}
     for block in PYTHON[1:]:
         exec(compile(block, "README.md", "exec"), names)
+    (extract,) = _commands("movies.parquet")
+    assert main(extract) == 0
     evaluate, predict = _commands("my_cells.parquet", "new_cells.parquet")
     assert main([*evaluate, "--max-epochs", "1", "--jobs", "1"]) == 0
     assert main(predict) == 0

@@ -5,6 +5,7 @@ from sklearn_cellfate.preprocessing._fret import FRETRatio
 from sklearn_cellfate.preprocessing._intensity import IntensityScaler
 from sklearn_cellfate.preprocessing._largest_object import LargestObject
 from sklearn_cellfate.preprocessing._mask_background import MaskBackground
+from sklearn_cellfate.preprocessing._patch_normalizer import PatchNormalizer
 from sklearn_cellfate.preprocessing._relative_time import RelativeTimeSampler
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "IntensityScaler",
     "LargestObject",
     "MaskBackground",
+    "PatchNormalizer",
     "RelativeTimeSampler",
 ]
