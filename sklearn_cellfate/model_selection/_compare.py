@@ -131,8 +131,7 @@ def compare_estimators(
         for name, estimator in estimators.items()
         for number, fold in enumerate(folds)
     ]
-    finished = Parallel(n_jobs=n_jobs, return_as="generator")(fits)
-    results = list(tqdm(finished, total=len(fits), unit="fit", disable=not verbose))
+    results = _run(fits, n_jobs, verbose)
     predictions = pd.concat([result.predictions for result in results], ignore_index=True)
     scores = pd.concat(
         [_score(result, classes, folds, groups) for result in results], ignore_index=True
@@ -150,6 +149,14 @@ def compare_estimators(
         classes=classes,
         baseline=baseline,
     )
+
+
+def _run(fits, n_jobs, verbose):
+    finished = Parallel(n_jobs=n_jobs, return_as="generator")(fits)
+    with warnings.catch_warnings():
+        # joblib replaces workers that have grown, and says so; nothing is lost.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+        return list(tqdm(finished, total=len(fits), unit="fit", disable=not verbose))
 
 
 def corrected_interval(differences, n_train, n_test, level=0.95):
