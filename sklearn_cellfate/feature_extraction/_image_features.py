@@ -51,7 +51,7 @@ class ImageFeatures(PixelTransformer):
         Returns
         -------
         names : ndarray of str objects
-            The name of each feature, with the number of its channel behind it.
+            The name of each feature; numbers behind it say which channel or which of its parts.
         """
         check_is_fitted(self)
         if self._form != "stack":

@@ -3,16 +3,13 @@
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_cellfate._validation import describe_shape
+from sklearn_cellfate.feature_extraction._image_features import ImageFeatures, in_parts
 from sklearn_cellfate.feature_extraction._objects import measure_objects
-from sklearn_cellfate.preprocessing._base import PixelTransformer, as_table, container_form
 from sklearn_cellfate.preprocessing._object import check_mask_channel, object_mask
-from sklearn_cellfate.table import listing, movie_column_names, to_movies
+from sklearn_cellfate.table import listing
 
 __all__ = ["RegionProperties"]
 
@@ -34,10 +31,9 @@ DERIVED = {
     "centroid": ["bbox", "centroid_local"],
     "centroid_weighted": ["bbox", "centroid_weighted_local"],
 }
-PIXELS_AT_ONCE = 2_000_000  # bounds the memory beside X
 
 
-class RegionProperties(PixelTransformer):
+class RegionProperties(ImageFeatures):
     """Measure the object in each image, or in each frame of a movie, with scikit-image.
 
     By default these are the 13 features of AI4CellFate [1]_: mean and standard deviation of
@@ -156,47 +152,6 @@ class RegionProperties(PixelTransformer):
         self.denominator = denominator
         self.image_shape = image_shape
 
-    def transform(self, X):
-        """Measure every image, or every frame of every movie.
-
-        Parameters
-        ----------
-        X : as in fit
-            Images with the channels, height and width of those fitted on.
-
-        Returns
-        -------
-        features : ndarray of shape (n, n_features_out), float64, or DataFrame
-            One row an image. For a movie column a data frame with a list column a feature: one
-            number for each frame, in the order of the frames.
-        """
-        check_is_fitted(self)
-        images, _ = self._read(X, reset=False)
-        features = self._transform_images(images)
-        if container_form(X) == "table" and movie_column_names(as_table(X)):
-            lengths = [len(movie) for movie in to_movies(X)]
-            return self._list_columns(features, lengths, X.index)
-        return features
-
-    def get_feature_names_out(self, input_features=None):
-        """Names of the features.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Not used, beyond a check against the columns seen in ``fit``.
-
-        Returns
-        -------
-        names : ndarray of str objects
-            The names of the properties, with a number behind those that have several:
-            ``intensity_mean_0``, ``centroid_1``.
-        """
-        check_is_fitted(self)
-        if self._form != "stack":
-            _check_feature_names_in(self, input_features)
-        return np.array(self._names, dtype=object)
-
     def _fit_images(self, images):
         shape = images.shape[1:]
         check_mask_channel(self.mask_channel, shape)
@@ -211,9 +166,7 @@ class RegionProperties(PixelTransformer):
 
     def _transform_images(self, images):
         features = np.empty((len(images), len(self._names)))
-        n_at_once = max(1, PIXELS_AT_ONCE // int(np.prod(images.shape[1:])))
-        for start in range(0, len(images), n_at_once):
-            part = slice(start, start + n_at_once)
+        for part in in_parts(images):
             values = self._measure(images[part])
             columns = [values[name].reshape(len(images[part]), -1) for name in self.properties_]
             features[part] = np.hstack(columns)
@@ -249,14 +202,6 @@ class RegionProperties(PixelTransformer):
             if place and _needs_intensity(name):
                 place = (*place[:-1], self._channels[place[-1]])
             yield "_".join([name, *map(str, place)])
-
-    def _list_columns(self, features, lengths, index):
-        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64())
-        columns = {}
-        for name, values in zip(self._names, features.T):
-            lists = pa.LargeListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(values)))
-            columns[name] = pd.arrays.ArrowExtensionArray(pa.chunked_array([lists]))
-        return pd.DataFrame(columns, index=index)
 
     # Checking ----------------------------------------------------------------------------------
 
@@ -307,11 +252,6 @@ class RegionProperties(PixelTransformer):
                 f"numerator={self.numerator} and denominator={self.denominator} ask for a channel "
                 f"{absent[0]}, but X has {describe_shape(shape)}{mask}."
             )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []  # measurements are float64
-        return tags
 
 
 def _needs_intensity(name):
