@@ -34,6 +34,7 @@ SMALLEST_SIDE = 30  # um, two cells
         "size": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "pixel_size": [Interval(Real, 0, 2, closed="right")],
         "effect": [Interval(Real, 0, None, closed="left")],
+        "variety": [Interval(Real, 0, 2, closed="both")],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -48,6 +49,7 @@ def make_cultures(
     size=256,
     pixel_size=1.0,
     effect=1.0,
+    variety=1.0,
     random_state=None,
 ):
     """Simulate phase contrast of stem-cell cultures, of clones that will differentiate or not.
@@ -82,6 +84,9 @@ def make_cultures(
     effect : float, default=1.0
         Distance between the classes relative to the study's. 0 makes the class a matter of
         chance.
+    variety : float, default=1.0
+        How much clones differ in their looks, from 0 (not at all) to 2. The more they do, the more
+        clones a model must have seen before it knows a hole from a look.
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same cultures at every call. The global NumPy generator is neither
         used nor changed.
@@ -163,7 +168,7 @@ def make_cultures(
     frame["efficient"] = _draw_classes(law_rng, frame["clone"], n_clones)
     distance_of = frame["hour"].map(dict(zip(hours, distance)))
     asked = _draw_fractions(law_rng, frame["efficient"], distance_of)
-    looks = _looks_of_wells(look_rng, n_clones, n_wells)
+    looks = _looks_of_wells(look_rng, n_clones, n_wells, variety)
     debris = np.where(frame["washed"], DEBRIS_AFTER, DEBRIS_BEFORE)
 
     images = np.empty((len(frame), *shape), np.uint8)
@@ -239,10 +244,10 @@ def _draw_fractions(rng, efficient, distance):
     return expit(logit(MIDDLE_FRACTION) + SPREAD * (shift + rng.standard_normal(len(shift))))
 
 
-def _looks_of_wells(rng, n_clones, n_wells):
+def _looks_of_wells(rng, n_clones, n_wells, variety):
     """Return what the cells look like in each well, by its name."""
     looks = {}
-    for clone, look in enumerate(draw_looks(rng, n_clones), start=1):
+    for clone, look in enumerate(draw_looks(rng, n_clones, variety), start=1):
         for well in range(1, n_wells + 1):
             level, contrast = np.exp(WELL_SPREAD * rng.standard_normal(2))
             looks[f"c{clone}_w{well}"] = replace(

@@ -41,11 +41,11 @@ class Look:
     debris: float  # pieces relative to other clones
 
 
-def draw_looks(rng, n_clones):
-    """Draw what each clone looks like."""
+def draw_looks(rng, n_clones, variety=1.0):
+    """Draw what each clone looks like; with `variety` 0 they all look the same."""
 
     def around(middle, spread):
-        return middle * np.exp(spread * rng.standard_normal(n_clones))
+        return middle * np.exp(variety * spread * rng.standard_normal(n_clones))
 
     columns = {
         "level": around(105, 0.12),
@@ -57,7 +57,7 @@ def draw_looks(rng, n_clones):
         "grain": around(0.16, 0.35),
         "border": around(1.3, 0.2),
         "rim": around(0.7, 0.3),
-        "halo": rng.uniform(0.7, 0.85, n_clones),
+        "halo": 0.775 + variety * rng.uniform(-0.075, 0.075, n_clones),
         "halo_width": around(4, 0.2),
         "debris": around(1, 0.4),
     }
