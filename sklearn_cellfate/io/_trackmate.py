@@ -143,7 +143,8 @@ def _model(document, visible_only, merges):
     if branches.n_merges:
         notes.append(
             f"{branches.n_merges} merges are cut: the cells before them end, what follows is a "
-            "new cell without parent, True in column 'after_merge' (merges='raise' refuses such files)"
+            "new cell without parent, True in column 'after_merge' (merges='raise' refuses such "
+            "files)"
         )
     table = spots.rename(columns=OURS).assign(
         cell=branches.cell,
