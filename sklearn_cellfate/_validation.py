@@ -93,10 +93,10 @@ def _pixel_scale(X):
     images = to_images(X) if _holds_images(X) else np.asarray(X)
     if not images.size or images.dtype.kind not in "iuf":
         return None
-    if images.dtype.kind in "iu":
+    whole = images.dtype.kind in "iu" or not (images % 1).any()
+    if whole:
         return "whole numbers above 1" if images.max() > 1 else None
-    within = images.min() >= 0 and images.max() <= 1
-    return "fractions of 1" if within and (images % 1 != 0).any() else None
+    return "fractions of 1" if images.min() >= 0 and images.max() <= 1 else None
 
 
 def images_like(X, images):

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -17,7 +18,7 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
-from sklearn_cellfate._validation import describe_shape, validate_images
+from sklearn_cellfate._validation import check_pixel_scale, describe_shape, validate_images
 
 __all__ = ["PatchClassifier"]
 
@@ -25,6 +26,9 @@ __all__ = ["PatchClassifier"]
 # and while predicting.
 TRAINING_BYTES = 2**29
 PREDICTION_BYTES = 2**26
+# A patch is constant if its standard deviation is below this share of its largest value: what
+# rounding leaves of it.
+FLAT = 1e-6
 
 
 def _inner_has(method):
@@ -59,8 +63,9 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         sum 1), or the share of patches that predict each class.
     min_std : float, default=0.0
         A patch is blank, and does not count, if in every channel its standard deviation is at most
-        `min_std` times the median over the patches of the training images. The default leaves out
-        constant patches alone. Of an image with nothing but blank patches all count.
+        `min_std` times the median of that channel over the patches of the training images. The
+        default leaves out constant patches alone. Of an image with nothing but blank patches all
+        count.
     max_patches : int, default=None
         Patches to train on, at most; as many of each image as possible, drawn at random. By
         default as many as half a gigabyte holds.
@@ -80,8 +85,8 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Height and width of a patch.
     grid_ : tuple of (ndarray, ndarray)
         First row and first column of the patches of an image.
-    blank_std_ : float
-        Standard deviation up to which a patch is blank, in the unit of the pixels.
+    blank_std_ : ndarray of shape (C,)
+        Standard deviation of each channel up to which a patch is blank, in the unit of the pixels.
     n_patches_ : int
         Patches trained on.
     image_shape_ : tuple of (int, int, int)
@@ -168,22 +173,21 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self : object
         """
         images = validate_images(self, X, reset=True, dtype=None)
+        check_pixel_scale(self, X, reset=True)
         y = column_or_1d(y, warn=True)
         groups = np.arange(len(images)) if groups is None else column_or_1d(groups)
         check_consistent_length(images, y, groups)
         self._lay_grid()
         spread = np.stack([self._spread(image) for image in images])
-        self.blank_std_ = float(self.min_std * np.median(spread))
+        self.blank_std_ = self.min_std * np.median(spread, axis=(0, 1))
         rows, patches = self._draw(self._count(spread))
         self.n_patches_ = len(rows)
         passed = {"groups": groups[rows]}
         if sample_weight is not None:
-            passed["sample_weight"] = _check_sample_weight(sample_weight, images)[rows]
+            weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
+            passed["sample_weight"] = weights[rows]
         self.estimator_ = clone(self.estimator)
-        cut = np.empty((len(rows), images.shape[1], *self.patch_shape_), dtype=np.float32)
-        for place, row, patch in zip(cut, rows, patches):
-            place[:] = self._cut(images[row], patch)
-        _fit(self.estimator_, cut, y[rows], passed, required="sample_weight")
+        _fit(self.estimator_, self._cut_all(images, rows, patches), y[rows], passed)
         self.classes_ = self.estimator_.classes_
         return self
 
@@ -218,6 +222,58 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         return self._aggregate(X)
 
+    @available_if(_inner_has("transform"))
+    def transform(self, X):
+        """Average the features of each image's patches.
+
+        So large images stand in a :class:`~sklearn.compose.ColumnTransformer` next to measured
+        features, if the `estimator` is a transformer too, as those of this package are.
+
+        Parameters
+        ----------
+        X : as in ``fit``
+            Images.
+
+        Returns
+        -------
+        features : ndarray of shape (n, n_features_out)
+            Mean over the patches that count.
+        """
+        features = self._apply_to_patches(self._read(X), self.estimator_.transform)
+        return np.nanmean(features, axis=1)
+
+    @available_if(_inner_has("transform"))
+    def fit_transform(self, X, y, **fit_params):
+        """Fit, then transform the same images.
+
+        Parameters
+        ----------
+        X, y, **fit_params : as in ``fit``
+
+        Returns
+        -------
+        features : ndarray of shape (n, n_features_out)
+        """
+        return self.fit(X, y, **fit_params).transform(X)
+
+    @available_if(_inner_has("transform"))
+    def get_feature_names_out(self, input_features=None):
+        """Names of the features.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            Those of the `estimator`.
+        """
+        check_is_fitted(self)
+        last = self.estimator_[-1] if isinstance(self.estimator_, Pipeline) else self.estimator_
+        return last.get_feature_names_out()
+
     def predict_patches(self, X):
         """Probability of each class for every patch of every image.
 
@@ -232,8 +288,9 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             By place in the grid of patches; NaN for patches that do not count. An `estimator`
             without probabilities gives 1 for the class that it predicts.
         """
-        check_is_fitted(self)
-        return self._predict_patches(validate_images(self, X, reset=False, dtype=None))
+        images = self._read(X)
+        scores = self._apply_to_patches(images, self._score_patches)
+        return scores.reshape(len(images), *map(len, self.grid_), -1)
 
     def heat_map(self, X, label=None):
         """Where in the images the evidence for a class lies.
@@ -247,25 +304,36 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        heat : ndarray of shape (n, H, W)
+        heat : ndarray of shape (n, H, W), float32
             Probability of the class at each pixel, the mean over the patches that cover it; NaN
             where no patch does that counts.
         """
         scores = self.predict_patches(X)
         classes = list(self.classes_)
         if label is not None and label not in classes:
-            raise ValueError(f"label must be one of {classes}, found {label!r}.")
+            raise ValueError(f"label must be one of {self.classes_.tolist()}, found {label!r}.")
         scores = scores[..., -1 if label is None else classes.index(label)]
-        total = np.zeros((len(scores), *self.image_shape_[1:]))
-        n_cover = np.zeros_like(total)
-        counts = ~np.isnan(scores)
+        heat = np.empty((len(scores), *self.image_shape_[1:]), dtype=np.float32)
+        for image_heat, image_scores in zip(heat, scores):
+            image_heat[:] = self._spread_out(image_scores)
+        return heat
+
+    def _spread_out(self, scores):
+        """Mean of the scores, by place in the grid, over the patches that cover each pixel."""
+        total, n_cover = np.zeros((2, *self.image_shape_[1:]), dtype=np.float32)
         height, width = self.patch_shape_
-        for i, top in enumerate(self.grid_[0]):
-            for j, left in enumerate(self.grid_[1]):
-                place = np.s_[:, top : top + height, left : left + width]
-                total[place] += np.nan_to_num(scores[:, i, j])[:, None, None]
-                n_cover[place] += counts[:, i, j][:, None, None]
+        for (i, j), score in np.ndenumerate(scores):
+            if not np.isnan(score):
+                top, left = self.grid_[0][i], self.grid_[1][j]
+                total[top : top + height, left : left + width] += score
+                n_cover[top : top + height, left : left + width] += 1
         return np.divide(total, n_cover, out=np.full_like(total, np.nan), where=n_cover > 0)
+
+    def _read(self, X):
+        check_is_fitted(self)
+        images = validate_images(self, X, reset=False, dtype=None)
+        check_pixel_scale(self, X, reset=False)
+        return images
 
     # The grid
 
@@ -287,22 +355,27 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         height, width = self.patch_shape_
         return image[:, top : top + height, left : left + width]
 
+    def _cut_all(self, images, rows, patches):
+        shape = (len(rows), self.image_shape_[0], *self.patch_shape_)
+        cut = np.empty(shape, dtype=np.float32)
+        for place, row, patch in zip(cut, rows, patches):
+            place[:] = self._cut(images[row], patch)
+        return cut
+
     @property
     def _n_places(self):
         return len(self.grid_[0]) * len(self.grid_[1])
 
     def _spread(self, image):
-        """Largest standard deviation over channels, of each patch."""
-        return np.array(
-            [
-                self._cut(image, patch).std(axis=(1, 2), dtype=np.float64).max()
-                for patch in range(self._n_places)
-            ]
-        )
+        """Measure how each patch varies in each channel: its standard deviation, 0 if by rounding."""
+        patches = [self._cut(image, patch) for patch in range(self._n_places)]
+        spread = np.array([patch.std(axis=(1, 2), dtype=np.float64) for patch in patches])
+        largest = np.array([np.abs(patch).max(axis=(1, 2)) for patch in patches])
+        return np.where(spread > FLAT * largest, spread, 0.0)
 
     def _count(self, spread):
         """Mark the patches that count; all of an image without any."""
-        counts = spread > self.blank_std_
+        counts = (spread > self.blank_std_).any(axis=2)
         return counts | ~counts.any(axis=1, keepdims=True)
 
     def _draw(self, counts):
@@ -314,6 +387,11 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         rows, patches = np.nonzero(counts)
         if len(rows) <= limit:
             return rows, patches
+        if limit < len(counts):
+            raise ValueError(
+                f"max_patches={limit} is fewer than the {len(counts)} images, so some would not "
+                "be seen at all."
+            )
         # Each image's patches in random order; then first all firsts, all seconds, and so on.
         rng = check_random_state(self.random_state)
         order = np.lexsort([rng.uniform(size=len(rows)), rows])
@@ -325,19 +403,18 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     # Prediction
 
-    def _predict_patches(self, images):
-        scores = np.full((len(images), self._n_places, len(self.classes_)), np.nan)
-        n_bytes = 4 * images[0, :, :1, :1].size * np.prod(self.patch_shape_) * self._n_places
-        for batch in gen_batches(len(images), max(int(PREDICTION_BYTES // n_bytes), 1)):
-            counts = self._count(np.stack([self._spread(image) for image in images[batch]]))
-            cut = np.stack(
-                [
-                    self._cut(images[batch][row], patch).astype(np.float32)
-                    for row, patch in np.argwhere(counts)
-                ]
-            )
-            scores[batch][counts] = self._score_patches(cut)
-        return scores.reshape(len(images), *map(len, self.grid_), -1)
+    def _apply_to_patches(self, images, function):
+        """Return what `function` makes of the patches: (n, n_places, n_values), NaN for blanks."""
+        counts = np.stack([self._count(self._spread(image)[None])[0] for image in images])
+        rows, patches = np.nonzero(counts)
+        n_bytes = 4 * self.image_shape_[0] * int(np.prod(self.patch_shape_))
+        values = []
+        for part in gen_batches(len(rows), max(PREDICTION_BYTES // n_bytes, 1)):
+            values.append(np.asarray(function(self._cut_all(images, rows[part], patches[part]))))
+        values = np.concatenate(values)
+        result = np.full((*counts.shape, values.shape[1]), np.nan)
+        result[counts] = values
+        return result
 
     def _score_patches(self, cut):
         if hasattr(self.estimator_, "predict_proba"):
@@ -345,12 +422,15 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return (self.estimator_.predict(cut)[:, None] == self.classes_).astype(float)
 
     def _aggregate(self, X):
-        scores = self.predict_patches(X)
-        scores = scores.reshape(len(scores), -1, len(self.classes_))
+        scores = self._apply_to_patches(self._read(X), self._score_patches)
         if self.aggregate == "mean":
             return np.nanmean(scores, axis=1)
         if self.aggregate == "median":
             median = np.nanmedian(scores, axis=1)
+            # Of three classes or more, each may be absent from most patches.
+            median = np.where(
+                median.any(axis=1, keepdims=True), median, np.nanmean(scores, axis=1)
+            )
             return median / median.sum(axis=1, keepdims=True)
         counts = ~np.isnan(scores[..., 0])
         best = np.nan_to_num(scores).argmax(axis=2)
@@ -371,15 +451,19 @@ def _starts(side, length, stride):
     return starts if starts[-1] + length == side else np.append(starts, side - length)
 
 
-def _fit(estimator, X, y, passed, *, required):
+def _fit(estimator, X, y, passed):
     """Fit, handing on what the estimator, or the last step of a pipeline, takes."""
     prefix, taker = "", estimator
     while isinstance(taker, Pipeline):
         prefix += f"{taker.steps[-1][0]}__"
         taker = taker.steps[-1][1]
-    taken = {name: value for name, value in passed.items() if has_fit_parameter(taker, name)}
-    if required in passed and required not in taken:
-        raise ValueError(f"{type(taker).__name__} takes no {required}.")
+    taken = {
+        name: value
+        for name, value in passed.items()
+        if has_fit_parameter(taker, name) or (name == "groups" and isinstance(taker, BaseSearchCV))
+    }
+    if "sample_weight" in passed and "sample_weight" not in taken:
+        raise ValueError(f"{type(taker).__name__} takes no sample_weight.")
     # By name of the step, whatever the caller's own way of handing on metadata.
     with sklearn.config_context(enable_metadata_routing=False):
         estimator.fit(X, y, **{prefix + name: value for name, value in taken.items()})

@@ -78,11 +78,15 @@ def test_small_images_are_not_halved_at_once():
 # Weights from elsewhere
 
 
-@pytest.fixture
-def pretrained():
+def network_weights():
     """State dict of a network for colour images and ten classes."""
     torch.manual_seed(1)
     return EfficientNetV2((3, 12, 12), 10, "tiny").state_dict()
+
+
+@pytest.fixture
+def pretrained():
+    return network_weights()
 
 
 def untrained(weights, images, labels):
@@ -135,6 +139,18 @@ def test_weights_that_do_not_fit_are_named(spots, pretrained, tmp_path):
     pretrained["features.1.0.block.0.0.weight"] = torch.zeros(4, 8, 3, 3)
     with pytest.raises(ValueError, match=r"features.1.0.block.0.0.weight.*\(4, 8, 3, 3\)"):
         untrained(pretrained, *spots)
+    for name, value, message in [
+        (
+            "features.0.0.weight",
+            torch.zeros(16, 3, 5, 5),
+            r"\(16, 3, 5, 5\).* expects \(8, 3, 3, 3",
+        ),
+        ("features.0.0.weight", torch.zeros(8), r"have shape \(8,\)"),
+        ("features.0.1.bias", [0.0] * 8, "are a list, not a Tensor"),
+        ("features.0.1.bias", torch.full((8,), torch.nan), "NaN"),
+    ]:
+        with pytest.raises(ValueError, match=f"{name}.*{message}"):
+            untrained(network_weights() | {name: value}, *spots)
     with pytest.raises(FileNotFoundError, match="no_such.pth"):
         untrained(str(tmp_path / "no_such.pth"), *spots)
     (tmp_path / "bad.pth").write_bytes(b"PK not a checkpoint")
@@ -200,12 +216,9 @@ def test_learning_rate_rises_and_falls(spots):
     rates = Rates()
     settings = QUICK | {"max_epochs": 10, "warmup": 0.2, "lr": 0.01, "callbacks": [rates]}
     EfficientNetClassifier(**settings).fit(*spots)
-    rates = np.array(rates.rates)
-    top = len(rates) // 5
-    assert rates[0] == 0 and rates[top] == pytest.approx(0.01)
-    assert (np.diff(rates[: top + 1]) > 0).all() and (np.diff(rates[top:]) < 0).all()
-    half_down = top + (len(rates) - top) // 2
-    assert rates[half_down] == pytest.approx(0.005)
+    progress = (np.arange(len(rates.rates)) + 0.5) / len(rates.rates)
+    falling = 0.005 * (1 + np.cos(np.pi * (progress - 0.2) / 0.8))
+    assert_allclose(rates.rates, np.where(progress < 0.2, 0.01 * progress / 0.2, falling))
 
 
 def test_early_stopping_keeps_whole_groups_aside_and_the_best_epoch(spots):
@@ -216,8 +229,29 @@ def test_early_stopping_keeps_whole_groups_aside_and_the_best_epoch(spots):
     ).fit(images, labels, groups=groups)
     losses = model.history_["valid_loss"]
     assert len(losses) <= losses.argmin() + 3
+    # What was judged is what is kept.
+    held_out_loss = model.history_["valid_loss"].min()
+    assert log_loss_of_validation_rows(model, images, labels, groups) == pytest.approx(
+        held_out_loss, rel=1e-5
+    )
     with pytest.raises(ValueError, match="one group"):
         clone(model).fit(images, labels, groups=np.zeros(len(labels)))
+
+
+def log_loss_of_validation_rows(model, images, labels, groups):
+    """Log loss of the groups that explain the loss on record; others were trained on."""
+    codes = (labels == model.classes_[1]).astype(int)
+    probabilities = model.predict_proba(images)[np.arange(len(codes)), codes]
+    losses = [-np.log(probabilities[groups == group]).mean() for group in np.unique(groups)]
+    return min(losses, key=lambda loss: abs(loss - model.history_["valid_loss"].min()))
+
+
+def test_six_clones_of_one_class_each_can_be_set_aside():
+    images, _ = make_blobs_of_light(60)
+    clones = np.repeat(np.arange(6), 10)
+    model = EfficientNetClassifier(early_stopping=True, **QUICK)
+    model.fit(images, clones % 2, groups=clones)
+    assert "valid_loss" in model.history_
 
 
 def test_a_weight_of_two_is_a_row_written_twice(spots):
@@ -246,7 +280,20 @@ def test_components_are_those_of_the_training_rows(spots):
     assert_allclose(latents.mean(axis=0), 0, atol=1e-6)
     covariance = np.cov(latents.T)
     assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-6 * covariance[0, 0])
-    assert list(model.get_feature_names_out()) == [f"efficientnetclassifier{i}" for i in range(3)]
+    names = [f"efficientnetclassifier{i}" for i in range(3)]
+    assert list(model.get_feature_names_out()) == names
+    assert list(model.set_output(transform="pandas").transform(images).columns) == names
+    with pytest.raises(ValueError, match="n_components=300 is more than the 80"):
+        clone(model).set_params(n_components=300).fit(images, labels)
+
+
+def test_partial_fit_learns_from_chunks_of_one_batch():
+    images, labels = make_blobs_of_light(400)
+    model = EfficientNetClassifier("tiny", lr=0.003, random_state=0)
+    for start in [*range(0, 320, 40)] * 3:
+        chunk = slice(start, start + 40)
+        model.partial_fit(images[chunk], labels[chunk])
+    assert model.score(images[320:], labels[320:]) > 0.9
 
 
 def test_warm_start_and_partial_fit_go_on(spots):
@@ -256,6 +303,22 @@ def test_warm_start_and_partial_fit_go_on(spots):
     assert len(model.partial_fit(images, labels).history_) == 5
     with pytest.raises(ValueError, match="variant is 's'.*warm_start=False"):
         model.set_params(variant="s").fit(images, labels)
+
+
+def test_warm_start_takes_over_changed_parameters(spots):
+    images, labels = spots
+    model = EfficientNetClassifier(warm_start=True, **QUICK).fit(images, labels)
+    before = model.net_.get_weights()
+    model.set_params(lr=1e-9, augment=True, frozen_epochs=100, weight_decay=0.0).fit(
+        images, labels
+    )
+    assert model.net_.augment and stages_changed(before, model.net_.get_weights()) == {
+        "classifier"
+    }
+    weights = model.net_.get_weights()
+    assert_allclose(
+        weights["module.classifier.1.bias"], before["module.classifier.1.bias"], atol=1e-6
+    )
 
 
 def test_predictions_survive_a_pickle_and_ignore_the_other_rows(spots):

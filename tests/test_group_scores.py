@@ -56,6 +56,10 @@ def test_classes_name_the_columns():
         ({"probabilities": np.full((4, 3), 1 / 3)}, r"each of the classes 0, 1, found .*\(4, 3\)"),
         ({"probabilities": np.full((4, 2), np.nan)}, "NaN"),
         ({"aggregate": "max"}, "aggregate must be .* found 'max'"),
+        ({"probabilities": np.full((4, 2), 3.0)}, "sum to 1"),
+        ({"groups": ["a", "a", "b", None]}, "groups is missing in 1 of 4 rows"),
+        ({"by": [24.0, 24.0, np.nan, np.nan]}, "by is missing in 2 of 4 rows"),
+        ({"classes": [1, 2]}, "y has 0, expected one of 1, 2"),
         ({"groups": ["a"]}, "inconsistent numbers of samples"),
     ],
 )

@@ -7,16 +7,20 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_cellfate import image_column
 from sklearn_cellfate.feature_extraction import PixelFeatures
 from sklearn_cellfate.neural_network import AAEClassifier, EfficientNetClassifier
 from sklearn_cellfate.patches import PatchClassifier
+from sklearn_cellfate.preprocessing import PatchNormalizer
 
 
 @parametrize_with_checks(
@@ -222,6 +226,70 @@ def test_memory_holds_images_once_and_few_patches():
     assert peak < all_patches / 10
 
 
+def test_median_of_classes_that_are_all_absent_from_most_patches():
+    images = np.random.default_rng(0).random((6, 1, 4, 12))
+    votes = DecisionTreeClassifier(random_state=0)
+    model = PatchClassifier(make_pipeline(PixelFeatures(), votes), 4, aggregate="median")
+    model.fit(images, list("abcabc"))
+    probabilities = model.predict_proba(np.random.default_rng(1).random((40, 1, 4, 12)))
+    assert_allclose(probabilities.sum(axis=1), 1)
+
+
+def test_blank_is_judged_by_channel_and_not_by_rounding():
+    images = np.full((4, 2, 4, 8), 0.1)
+    rng = np.random.default_rng(0)
+    images[:, 1, :, :4] = rng.random((4, 4, 4))
+    images[:, 0] *= 1000 * (1 + rng.random((4, 1, 1)) * 0)
+    model = fitted(images, [0, 1, 0, 1], patch_size=4, min_std=0.5)
+    assert_array_equal(model.estimator_.groups_, [0, 1, 2, 3])
+
+
+def test_features_of_patches_are_averaged_beside_a_column():
+    images, labels = textures(12)
+    table = pd.DataFrame({"image": image_column(images), "hour": np.arange(12.0)})
+    inner = EfficientNetClassifier("tiny", max_epochs=1, n_components=3, random_state=0)
+    model = PatchClassifier(make_pipeline(PatchNormalizer(), inner), patch_size=12)
+    by_patch = model.fit(table, labels).estimator_.transform(
+        np.stack(
+            [
+                image[:, i : i + 12, j : j + 12]
+                for image in images
+                for i in (0, 12)
+                for j in (0, 12)
+            ]
+        ).astype(np.float32)
+    )
+    assert_allclose(model.transform(table), by_patch.reshape(12, 4, 3).mean(axis=1), atol=1e-5)
+    both = ColumnTransformer([("image", model, ["image"]), ("hour", "passthrough", ["hour"])])
+    assert both.fit_transform(table, labels).shape == (12, 4)
+    assert list(both.get_feature_names_out())[-1] == "hour__hour"
+    assert not hasattr(PatchClassifier(make_pipeline(PixelFeatures(), GaussianNB())), "transform")
+
+
+def test_inner_folds_of_a_search_keep_images_whole():
+    images, labels = textures(12)
+    search = GridSearchCV(
+        make_pipeline(PixelFeatures(), GaussianNB()),
+        {"gaussiannb__var_smoothing": [1e-9, 1e-3]},
+        cv=GroupKFold(3),
+    )
+    assert PatchClassifier(search, patch_size=12).fit(images, labels).predict(images).shape == (
+        12,
+    )
+
+
+def test_many_overlapping_patches_are_not_held_at_once():
+    images = np.random.default_rng(0).integers(0, 255, (2, 1, 256, 256), dtype=np.uint8)
+    model = fitted(images, [0, 1], patch_size=128, stride=4, max_patches=4)
+    tracemalloc.start()
+    heat = model.heat_map(images)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    n_patches = len(model.grid_[0]) ** 2
+    assert heat.dtype == np.float32
+    assert peak < 4 * n_patches * 128**2  # of one image, as float32
+
+
 def test_bad_input_is_named():
     images, labels = textures(4)
     model = PatchClassifier(make_pipeline(PixelFeatures(), LogisticRegression()), patch_size=8)
@@ -230,6 +298,17 @@ def test_bad_input_is_named():
     model.fit(images, labels)
     with pytest.raises(ValueError, match="3 channels.* fitted on images with 1 channel"):
         model.predict(np.repeat(images, 3, axis=1))
+    with pytest.raises(ValueError, match="whole numbers above 1, but .* fitted"):
+        fractions = np.clip(0.5 + 0.1 * images, 0, 1)
+        PatchClassifier(FirstPixel(), patch_size=8).fit(fractions, labels).predict(
+            (255 * fractions).astype(np.uint8)
+        )
+    with pytest.raises(ValueError, match="max_patches=3 is fewer than the 4 images"):
+        fitted(images, labels, patch_size=8, max_patches=3)
+    with pytest.raises(ValueError, match="Negative"):
+        PatchClassifier(FirstPixel(), patch_size=8).fit(
+            images, labels, sample_weight=[-1, 1, 1, 1]
+        )
     with pytest.raises(ValueError, match=r"patch_size must be .* found \(4, 0\)"):
         PatchClassifier(FirstPixel(), patch_size=(4, 0)).fit(images, labels)
     with pytest.raises(ValueError, match=r"stride must be .* found \(1, 2, 3\)"):

@@ -137,6 +137,11 @@ def make_cultures(
     An image shows relative optical thickness, as positive phase contrast does: the thickness
     of the layer minus a blur of itself, the halo, is subtracted from the light.
 
+    With few clones, beware of leaving one out: half of the clones are of either class, so what is
+    left has more of the other class, and a model that learns this alone is always wrong. Balance
+    the classes (``class_weight="balanced"``), and do not take six clones for a proof. The best
+    possible scores are those of a classifier that knows the law and nothing of the other clones.
+
     Only the share of holes depends on the class, but what can be measured in an image depends
     on the share of holes: so weakly, beside what clones and wells differ in, for mean, variance
     and entropy that these say next to nothing of a clone not seen before. With six clones, though,

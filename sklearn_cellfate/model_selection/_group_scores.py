@@ -63,6 +63,9 @@ def score_by_group(y, probabilities, groups, *, classes=None, by=None, aggregate
     by = np.full(len(y), "all") if by is None else column_or_1d(by)
     probabilities = np.asarray(probabilities, dtype=float)
     check_consistent_length(y, probabilities, groups, by)
+    for name, values in {"y": y, "groups": groups, "by": by}.items():
+        if pd.isna(values).any():
+            raise ValueError(f"{name} is missing in {pd.isna(values).sum()} of {len(y)} rows.")
     classes = np.unique(y) if classes is None else np.asarray(classes)
     _check(y, probabilities, groups, classes, aggregate)
     columns = [f"probability_{number}" for number in range(len(classes))]
@@ -104,6 +107,11 @@ def _check(y, probabilities, groups, classes, aggregate):
         )
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities contain NaN or infinite values.")
+    if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+        raise ValueError("probabilities must be 0 or more, and sum to 1 in each row.")
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(f"y has {listing(unknown)}, expected one of {listing(classes)}.")
     n_classes = pd.Series(y).groupby(groups).nunique()
     mixed = n_classes.index[n_classes > 1]
     if len(mixed):

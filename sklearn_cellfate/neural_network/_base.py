@@ -41,10 +41,6 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "callbacks": [list, None],
     }
 
-    # Parameters that shape the networks, each with the name that the net knows it by: training
-    # cannot go on after a change.
-    _shaping_parameters: dict = {}
-
     def transform(self, X):
         """Encode images.
 
@@ -110,7 +106,7 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             )
         continued = hasattr(self, "net_") and (self.warm_start or not whole_fit)
         if continued:
-            self._check_same_networks()
+            self._adopt_settings()
         else:
             self._learn_pixel_scale(rows.take(train))
         rows = rows.with_images(self._scale(rows.images))
@@ -129,17 +125,25 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _check_settings(self, rows):
         """Refuse parameters that do not go together."""
 
-    def _check_same_networks(self):
-        for name, net_name in self._shaping_parameters.items():
-            before = self._net_config[net_name]
-            if getattr(self, name) != before:
+    def _adopt_settings(self):
+        """Go on with parameters that have changed; refuse those that the networks are made of."""
+        wanted = self._configure_net()
+        for name, value in wanted.items():
+            before = self._net_config[name]
+            if value == before:
+                continue
+            if "__" in name:
+                parameter = name.split("__")[1]
                 raise ValueError(
-                    f"{name} is {getattr(self, name)!r}, but the networks that training would go "
-                    f"on with have {name}={before!r}; fit with warm_start=False to build new ones."
+                    f"{parameter} is {value!r}, but the networks that training would go on with "
+                    f"have {parameter}={before!r}; fit with warm_start=False to build new ones."
                 )
+            self.net_.adopt(name, value)
+        self._net_config = wanted
 
     def _train(self, train, held_out, n_epochs):
-        n_epochs = self._count_epochs() if n_epochs is None else n_epochs
+        whole_fit = n_epochs is None
+        n_epochs = self._count_epochs() if whole_fit else n_epochs
         callbacks = list(self.callbacks or [])
         if held_out is not None:
             callbacks.append(("validation_monitor", self._make_monitor(train, held_out)))
@@ -147,7 +151,7 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             callbacks.append(("progress_bar", ProgressBar(n_epochs)))
         self.net_.callbacks = callbacks
         self.net_.initialize_callbacks()
-        self.net_.fit_images(train, held_out, n_epochs)
+        self.net_.fit_images(train, held_out, n_epochs, scheduled=whole_fit)
 
     def _start_net(self, device):
         """Build the net with the weights that training starts from."""

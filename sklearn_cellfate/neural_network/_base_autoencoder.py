@@ -43,8 +43,6 @@ class BaseAutoencoder(BaseImageEstimator):
         "min_precision": [Interval(Real, 0, 1, closed="both")],
     }
 
-    _shaping_parameters: dict = {"latent_dim": "module__latent_dim", "width": "module__width"}
-
     def __init__(
         self,
         latent_dim=2,

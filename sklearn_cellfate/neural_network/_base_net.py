@@ -78,7 +78,7 @@ class BaseNet(NeuralNet):
         total, n_rows = None, 0
         for number, batch in enumerate(iterator):
             if training:
-                self._set_lr(number / len(iterator))
+                self._set_lr((number + 0.5) / len(iterator))
             self.notify("on_batch_begin", batch=batch, training=training)
             losses = step_fn(batch, **fit_params)
             values = torch.stack([loss.detach() for loss in losses.values()]) * len(batch[0])
@@ -94,7 +94,7 @@ class BaseNet(NeuralNet):
 
     # what the estimators call
 
-    def fit_images(self, rows, held_out, n_epochs):
+    def fit_images(self, rows, held_out, n_epochs, *, scheduled=True):
         """Train on scaled images for some epochs more.
 
         Parameters
@@ -105,8 +105,12 @@ class BaseNet(NeuralNet):
             Rows on which the losses are recorded, but not trained.
         n_epochs : int
             Number of epochs.
+        scheduled : bool, default=True
+            Whether these epochs are a fit of their own, over which the learning rate changes, or
+            some of many, at a constant rate.
         """
         self._visits = torch.from_numpy(rows.visits)
+        self._scheduled = scheduled
         self._first_epoch, self._n_epochs = len(self.history), n_epochs
         if held_out is not None:
             self.train_split = predefined_split(Dataset(*self._tensors(held_out)))
@@ -120,6 +124,15 @@ class BaseNet(NeuralNet):
     def encode(self, images):
         """Features of scaled images, float32."""
         return self._infer(self.module_.encoder, images)
+
+    def adopt(self, name, value):
+        """Train with another value of a parameter from now on."""
+        if name == "lr":
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    for key in {"lr", "initial_lr"} & set(group):
+                        group[key] *= value / self.lr
+        setattr(self, name, value)
 
     def history_frame(self):
         """History as a table, a row an epoch."""
@@ -169,7 +182,7 @@ class BaseNet(NeuralNet):
             return  # callbacks may have a schedule of their own
         n_done = len(self.history) - 1 - self._first_epoch
         progress = (n_done + share_of_epoch) / self._n_epochs
-        factor = lr_factor(progress, self.lr_schedule, self.warmup)
+        factor = lr_factor(progress, self.lr_schedule, self.warmup) if self._scheduled else 1.0
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor

@@ -74,7 +74,7 @@ _SHARED = {
         Whether ``fit`` goes on from the last fit.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, mini-batches, noise and validation rows. With an int a fit is repeatable
-        bit for bit on one device. NumPy's and torch's global generators are left as they were.
+        bit for bit on one device, and NumPy's and torch's global generators are left as they were.
     verbose : int, default=0
         1 shows a progress bar over epochs.
     callbacks : list of skorch callbacks, default=None

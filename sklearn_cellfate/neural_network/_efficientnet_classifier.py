@@ -18,6 +18,23 @@ from sklearn_cellfate.neural_network._stopping import EpochMonitor
 
 __all__ = ["EfficientNetClassifier"]
 
+# Parameters that the net takes by the same name.
+TRAINING_PARAMETERS = (
+    "lr",
+    "lr_schedule",
+    "warmup",
+    "batch_size",
+    "weight_decay",
+    "layer_decay",
+    "frozen_epochs",
+    "unfreeze_every",
+    "label_smoothing",
+    "max_grad_norm",
+    "augment",
+    "brightness",
+    "contrast",
+)
+
 
 @document
 class EfficientNetClassifier(BaseImageClassifier):
@@ -149,8 +166,6 @@ class EfficientNetClassifier(BaseImageClassifier):
         "contrast": [Interval(Real, 0, 1, closed="left")],
     }
 
-    _shaping_parameters: dict = {"variant": "module__variant"}
-
     def __init__(
         self,
         variant="s",
@@ -236,7 +251,7 @@ class EfficientNetClassifier(BaseImageClassifier):
 
     @document
     def partial_fit(self, X, y, classes=None, sample_weight=None, groups=None):
-        """Train one epoch more on some rows.
+        """Train one epoch more on some rows, at the constant learning rate `lr`.
 
         Parameters
         ----------
@@ -251,9 +266,9 @@ class EfficientNetClassifier(BaseImageClassifier):
         -------
         self : object
         """
-        return self._fit_components(
-            self._fit_classes_further(X, y, classes, sample_weight, groups)
-        )
+        rows = self._fit_classes_further(X, y, classes, sample_weight, groups)
+        # Components stay those of the first call, so that features keep their meaning.
+        return self if hasattr(self, "pca_") else self._fit_components(rows)
 
     def transform(self, X):
         """Compute the features before the last layer.
@@ -269,7 +284,7 @@ class EfficientNetClassifier(BaseImageClassifier):
             Float64; ``n_components`` principal components of them if asked for. With
             ``augment=True`` the mean over the symmetries of each image.
         """
-        features = super().transform(X)
+        features = self._encode(self._scale(self._read_images(X)))
         return features if self.pca_ is None else self.pca_.transform(features)
 
     def predict(self, X):
@@ -329,19 +344,25 @@ class EfficientNetClassifier(BaseImageClassifier):
 
     # Fitting
 
+    def _check_settings(self, rows):
+        if self.n_components is None:
+            return
+        most = min(len(rows.images), 256 if self.variant == "tiny" else 1280)
+        if self.n_components > most:
+            raise ValueError(
+                f"n_components={self.n_components} is more than the {most} that "
+                f"{len(rows.images)} rows and variant {self.variant!r} can give."
+            )
+
     def _configure_net(self):
         """Parameters of the net, from which a pickle builds it again."""
-        shared = (
-            "lr lr_schedule warmup batch_size weight_decay layer_decay frozen_epochs "
-            "unfreeze_every label_smoothing max_grad_norm augment brightness contrast"
-        )
         return {
             "module__image_shape": self.image_shape_,
             "module__n_classes": len(self.classes_),
             "module__variant": self.variant,
             "module__dropout": self.dropout,
             "module__stochastic_depth": self.stochastic_depth,
-            **{name: getattr(self, name) for name in shared.split()},
+            **{name: getattr(self, name) for name in TRAINING_PARAMETERS},
         }
 
     def _make_net(self, device):
@@ -397,13 +418,14 @@ class EfficientNetClassifier(BaseImageClassifier):
             return np.array([math.fsum(channel) for channel in weighted]) / rows.visits.sum()
 
         self.pixel_mean_ = mean(rows.images)
-        centred = rows.images.astype(np.float64) - self.pixel_mean_[:, None, None]
-        std = np.sqrt(mean(np.square(centred)))
+        centred = rows.images - self.pixel_mean_.astype(np.float32)[:, None, None]
+        std = np.sqrt(mean(np.square(centred, out=centred)))
         self.pixel_std_ = np.where(std > 0, std, 1.0)
 
     def _scale(self, images):
-        centred = images - self.pixel_mean_[:, None, None]
-        return (centred / self.pixel_std_[:, None, None]).astype(np.float32)
+        scaled = images - self.pixel_mean_.astype(np.float32)[:, None, None]
+        scaled /= self.pixel_std_.astype(np.float32)[:, None, None]
+        return scaled
 
 
 def load_weights(path):

@@ -11,8 +11,9 @@ from sklearn_cellfate.torch_modules import random_symmetries
 
 __all__ = ["EfficientNetNet"]
 
-# Pixels in one forward pass outside training, all images together.
-INFERENCE_PIXELS = 2**22
+# Pixels in one forward pass outside training, all images together, and images at most.
+INFERENCE_PIXELS = {"cpu": 2**20, "cuda": 2**23}
+INFERENCE_BATCH = {"cpu": 32, "cuda": 256}
 # Mini-batches that settle the running means of batch norm after training.
 SETTLING_BATCHES = 200
 
@@ -36,7 +37,8 @@ class EfficientNetNet(BaseNet):
     augment : bool
         Turn and mirror every image of a batch at random.
     brightness, contrast : float
-        Largest random change of every training image, as a share of its standard deviation.
+        Largest random shift and relative change of scale of every training image, in standard
+        deviations of the data set.
     mixed_precision : bool
         Whether training computes in bfloat16 where that is safe.
     **kwargs
@@ -76,7 +78,8 @@ class EfficientNetNet(BaseNet):
     def inference_batch(self):
         """Images a forward pass outside training: fewer of large ones."""
         _, height, width = self.module__image_shape
-        return min(max(INFERENCE_PIXELS // (height * width), 1), 128)
+        kind = "cuda" if self._on_cuda else "cpu"
+        return min(max(INFERENCE_PIXELS[kind] // (height * width), 1), INFERENCE_BATCH[kind])
 
     def initialize_module(self):
         """Build the network; channels last is the layout that tensor cores want."""
@@ -100,10 +103,22 @@ class EfficientNetNet(BaseNet):
         return self
 
     def partial_fit(self, X, y=None, **fit_params):
-        """Train, then settle batch norm."""
-        super().partial_fit(X, y, **fit_params)
-        self._settle_batch_norm(self.get_iterator(self.get_dataset(X, y), training=True))
+        """Train, then settle batch norm; the best of watched epochs is settled already."""
+        self._batches = self.get_iterator(self.get_dataset(X, y), training=True)
+        try:
+            super().partial_fit(X, y, **fit_params)
+            # Not by the few rows of one call of the estimator's partial_fit.
+            if self._scheduled and self.train_split is None:
+                self._settle_batch_norm()
+        finally:
+            del self._batches
         return self
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Run an epoch; before held-out rows are judged, settle batch norm."""
+        if iterator is not None and not training:
+            self._settle_batch_norm()
+        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
 
     def train_step(self, batch, **fit_params):
         """Update the network."""
@@ -157,8 +172,8 @@ class EfficientNetNet(BaseNet):
                 stage.eval()  # running means of batch norm stay, too
 
     @torch.no_grad()
-    def _settle_batch_norm(self, batches):
-        """Average the statistics of batch norm over the final weights.
+    def _settle_batch_norm(self):
+        """Average the statistics of batch norm over the weights as they are now.
 
         Running means trail behind the weights by dozens of steps, which on a few hundred images
         is half of the training (Wu and Johnson, 2021, doi:10.48550/arXiv.2105.07576).
@@ -170,7 +185,7 @@ class EfficientNetNet(BaseNet):
         for norm in norms:
             norm.train().reset_running_stats()
             norm.momentum = None  # the plain average over all batches
-        for images, _ in itertools.islice(batches, SETTLING_BATCHES):
+        for images, _ in itertools.islice(self._batches, SETTLING_BATCHES):
             self.module_(self._augmented(images))
         for norm, momentum in zip(norms, momenta):
             norm.momentum = momentum

@@ -34,7 +34,8 @@ def split_validation(n_rows, codes, classes, groups, fraction, seed):
     groups : array-like of shape (n,) or None
         Donor, clone, field ... of each row.
     fraction : float
-        Share of rows (of groups, where there are any) set aside.
+        Share of rows (of groups, where there are any) set aside; more where so few groups lack
+        a class.
     seed : int
         Seed of the split.
 
@@ -53,22 +54,14 @@ def split_validation(n_rows, codes, classes, groups, fraction, seed):
             f"{listing(np.unique(groups))}. Fit without groups, or with early_stopping=False."
         )
     try:
-        splits = [
-            next(
-                _splitter(codes, groups, fraction, seed + trial).split(
-                    np.zeros(n_rows), codes, groups
-                )
-            )
-            for trial in range(1 if groups is None else TRIALS)
-        ]
+        for train, held_out in _draw_splits(n_rows, codes, groups, fraction, seed):
+            if len(held_out) > 1 and (codes is None or _has_every_class(codes, train, held_out)):
+                return train, held_out
     except ValueError as error:
         raise ValueError(
             f"early_stopping needs rows of every class on both sides of a split with "
             f"validation_fraction={fraction}: {error}"
         ) from error
-    for train, held_out in splits:
-        if len(held_out) > 1 and (codes is None or _has_every_class(codes, train, held_out)):
-            return train, held_out
     raise ValueError(
         f"no split with validation_fraction={fraction} leaves "
         + ("two rows" if codes is None else f"each of the classes {listing(classes)}")
@@ -78,14 +71,25 @@ def split_validation(n_rows, codes, classes, groups, fraction, seed):
     )
 
 
-def _splitter(codes, groups, fraction, seed):
+def _draw_splits(n_rows, codes, groups, fraction, seed):
+    """Give splits to choose from: one without groups; with them, larger and larger ones.
+
+    Six clones of one class each have no sixth with both classes, but they have a third.
+    """
     if groups is None:
         kind = ShuffleSplit if codes is None else StratifiedShuffleSplit
-        return kind(1, test_size=fraction, random_state=seed)
-    if codes is None:
-        return GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-    n_folds = min(max(2, round(1 / fraction)), len(np.unique(groups)))
-    return StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+        splitters = [kind(1, test_size=fraction, random_state=seed)]
+    elif codes is None:
+        splitters = [GroupShuffleSplit(1, test_size=fraction, random_state=seed)]
+    else:
+        most = min(max(2, round(1 / fraction)), len(np.unique(groups)))
+        splitters = [
+            StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed + trial)
+            for n_folds in range(most, 1, -1)
+            for trial in range(TRIALS)
+        ]
+    for splitter in splitters:
+        yield next(splitter.split(np.zeros(n_rows), codes, groups))
 
 
 def _has_every_class(codes, *sides):

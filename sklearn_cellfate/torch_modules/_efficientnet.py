@@ -11,13 +11,12 @@ from torchvision.models.efficientnet import (
     _efficientnet_conf,
 )
 
-__all__ = ["EFFICIENTNET_VARIANTS", "EfficientNetV2", "adapt_weights"]
-
-EFFICIENTNET_VARIANTS = ("tiny", "s", "m", "l")
+__all__ = ["EfficientNetV2", "adapt_weights", "imagenet_weights"]
 
 # Below this side the first convolution keeps the resolution: five halvings of a 32 x 32 crop
 # would leave one pixel before half of the network has seen it.
 SMALL_SIDE = 96
+STEM = "features.0.0.weight"
 
 
 class EfficientNetV2(EfficientNet):
@@ -44,13 +43,13 @@ class EfficientNetV2(EfficientNet):
     """
 
     def __init__(self, image_shape, n_classes, variant="s", *, dropout=0.2, stochastic_depth=0.2):
-        stages, last_channel, eps = _plan(variant)
+        stages, last_channel = _plan(variant)
         super().__init__(
             stages,
             dropout,
             stochastic_depth_prob=stochastic_depth,
             num_classes=n_classes,
-            norm_layer=partial(nn.BatchNorm2d, eps=eps),
+            norm_layer=partial(nn.BatchNorm2d, eps=1e-3),
             last_channel=last_channel,
         )
         old, channels = self.features[0][0], image_shape[0]
@@ -101,23 +100,35 @@ def adapt_weights(weights, network):
     """
     own = network.state_dict()
     adapted = {name: tensor for name, tensor in weights.items() if name in own}
-    missing = [name for name in own if name not in weights and "num_batches" not in name]
+    bias = adapted.get("classifier.1.bias")
+    if bias is None or bias.shape != own["classifier.1.bias"].shape:
+        adapted |= {name: own[name] for name in ("classifier.1.weight", "classifier.1.bias")}
+    missing = [name for name in own if name not in adapted and "num_batches" not in name]
     if missing:
         raise ValueError(
             f"weights lack {missing[0]!r} and {len(missing) - 1} others of the network's "
-            f"{len(own)} entries; are they of another variant?"
+            f"{len(own)} entries; they begin with {list(weights)[:3]}. Are they of another "
+            "variant, or a checkpoint with the state dict inside?"
         )
-    stem = "features.0.0.weight"
-    adapted[stem] = _adapt_channels(adapted[stem], own[stem].shape[1])
-    if adapted["classifier.1.bias"].shape != own["classifier.1.bias"].shape:
-        adapted |= {name: own[name] for name in ("classifier.1.weight", "classifier.1.bias")}
     for name, tensor in adapted.items():
-        if tensor.shape != own[name].shape:
-            raise ValueError(
-                f"weights {name!r} have shape {tuple(tensor.shape)}, the network expects "
-                f"{tuple(own[name].shape)}; are they of another variant?"
-            )
+        _check_entry(name, tensor, own[name])
+    adapted[STEM] = _adapt_channels(adapted[STEM], own[STEM].shape[1])
     return own | adapted
+
+
+def _check_entry(name, tensor, expected):
+    if not isinstance(tensor, torch.Tensor):
+        raise ValueError(f"weights {name!r} are a {type(tensor).__name__}, not a Tensor.")
+    shape, wanted = list(tensor.shape), list(expected.shape)
+    if name == STEM and len(shape) == 4:
+        wanted[1] = shape[1]  # any number of channels is adapted
+    if shape != wanted:
+        raise ValueError(
+            f"weights {name!r} have shape {tuple(shape)}, the network expects {tuple(wanted)}; "
+            "are they of another variant?"
+        )
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"weights {name!r} hold NaN or infinite values.")
 
 
 def _adapt_channels(filters, n_channels):
@@ -129,15 +140,15 @@ def _adapt_channels(filters, n_channels):
 
 
 def _plan(variant):
-    """Stages, last filters and batch norm's epsilon."""
+    """Stages, and filters of the last convolution."""
     if variant != "tiny":
-        return *_efficientnet_conf(f"efficientnet_v2_{variant}"), 1e-3
+        return _efficientnet_conf(f"efficientnet_v2_{variant}")
     stages = [
         FusedMBConvConfig(1, 3, 2, 8, 16, 1),
         FusedMBConvConfig(4, 3, 2, 16, 32, 2),
         MBConvConfig(4, 3, 2, 32, 64, 2),
     ]
-    return stages, 256, 1e-3
+    return stages, 256
 
 
 def imagenet_weights(variant):
