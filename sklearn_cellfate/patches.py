@@ -367,7 +367,7 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return len(self.grid_[0]) * len(self.grid_[1])
 
     def _spread(self, image):
-        """Measure how each patch varies in each channel: its standard deviation, 0 if by rounding."""
+        """Measure the standard deviation of each patch and channel, 0 if it is rounding."""
         patches = [self._cut(image, patch) for patch in range(self._n_places)]
         spread = np.array([patch.std(axis=(1, 2), dtype=np.float64) for patch in patches])
         largest = np.array([np.abs(patch).max(axis=(1, 2)) for patch in patches])
