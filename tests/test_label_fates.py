@@ -76,7 +76,7 @@ def test_a_gap_before_the_division_is_not_counted_as_seen():
 
 
 def test_one_daughter_is_enough_unless_two_are_asked_for():
-    tracks = tracks_of({1: range(0, 4), 2: range(5, 8)}, {2: 1})
+    tracks = tracks_of({1: range(0, 4), 2: range(4, 8)}, {2: 1})
     one = label_fates(tracks)
     assert one["fate"].tolist() == ["divides", "censored"] and one["born"].tolist() == [
         False,
@@ -89,6 +89,25 @@ def test_one_daughter_is_enough_unless_two_are_asked_for():
     assert two["daughters"].tolist() == [1, 0]
     with pytest.raises(ValueError, match="min_daughters is 0"):
         label_fates(tracks, min_daughters=0)
+
+
+@pytest.mark.parametrize("gap", [1, 4])
+def test_a_single_daughter_after_a_gap_is_the_same_cell_found_again(gap):
+    # As the Cell Tracking Challenge writes it; 3, the daughter's daughter, follows at once.
+    tracks = tracks_of({1: range(0, 4), 2: range(4 + gap, 10), 3: range(10, 12)}, {2: 1, 3: 2})
+    fates = label_fates(tracks).set_index("cell")
+    assert fates["fate"].tolist() == ["censored", "divides", "censored"]
+    assert fates["time"].tolist() == [3, 9, 11]
+    assert fates["lost"].tolist() == [True, False, False]
+    assert fates["born"].tolist() == [False, False, True]
+    assert fates["daughters"].tolist() == [1, 1, 0]
+
+
+def test_two_daughters_after_a_gap_make_a_division():
+    tracks = tracks_of({1: range(0, 4), 2: range(6, 10), 3: range(7, 10)}, {2: 1, 3: 1})
+    fates = label_fates(tracks)
+    assert fates["fate"].tolist() == ["divides", "censored", "censored"]
+    assert fates["time"][0] == 3 and fates["born"].tolist() == [False, True, True]
 
 
 def test_a_mother_outside_the_tracks_still_bore_her_daughter():

@@ -133,6 +133,16 @@ def test_masks_are_refused_unless_they_are_to_be_numbered(tmp_path, mask):
     assert np.unique(numbered[4]).tolist() == [0, 1, 2]
 
 
+def test_masks_are_known_by_the_first_frame_with_several_objects(tmp_path):
+    mask = (LABELS > 0) * np.uint8(255)
+    mask[0], mask[1] = 0, (LABELS[1] == 2) * np.uint8(255)
+    with pytest.raises(ValueError, match="several objects of its frame 2 all have the value 255"):
+        read_labels(write(tmp_path / "a.tif", mask, "TYX"))
+    labels = LABELS.copy()
+    labels[0], labels[1] = 0, (LABELS[1] == 2) * np.uint8(255)
+    assert_holds(read_labels(write(tmp_path / "b.tif", labels, "TYX")), labels)
+
+
 def test_objects_of_a_mask_touch_by_their_corners(tmp_path):
     path = write(tmp_path / "a.tif", np.eye(6, dtype=bool)[np.newaxis], "TYX")
     np.testing.assert_array_equal(read_labels(path, binary=True)[0][0], np.eye(6))

@@ -206,6 +206,19 @@ def test_a_file_cut_short_is_refused_when_opened(tmp_path, kind, kept, compressi
         read_stack(path)
 
 
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("n_lost", [1, 100, 600])
+def test_a_file_that_lost_the_end_of_its_description_is_cut_short(tmp_path, n_lost, bigtiff):
+    path = write(
+        tmp_path / "cut.tif", FRAMES, "TYX", ome=True, compression="zlib", bigtiff=bigtiff
+    )
+    content = path.read_bytes()
+    path.write_bytes(content[:-n_lost])
+    for axes in (None, "TYX"):
+        with pytest.raises(ValueError, match="cut.tif' is cut short"):
+            read_stack(path, axes=axes)
+
+
 def test_a_large_file_of_imagej_has_one_description_for_all_planes(tmp_path):
     path = write(tmp_path / "a.tif", FRAMES, "TYX", imagej=True)
     with tifffile.TiffFile(path) as file:

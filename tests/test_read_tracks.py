@@ -12,8 +12,9 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
+from PIL import Image
 
-from sklearn_cellfate.io import read_tracks
+from sklearn_cellfate.io import read_labels, read_tracks
 
 # The family: 0 divides after frame 2 into two, of which the second is first seen in frame 4 and
 # has a gap in frame 5. 1 lives alone and ends early.
@@ -278,6 +279,38 @@ def test_pixels_need_no_size_and_a_contradiction_is_named(write):
     np.testing.assert_allclose(read_tracks(odd, units="pixel")["x"], tidy_family()["x"] / 2)
 
 
+@pytest.mark.parametrize("width", ["0.0", "NaN", "0,65", "", "-1"])
+def test_a_file_with_a_wrong_size_of_a_pixel_is_read_with_the_right_one(width, write, quiet):
+    image = f'pixelwidth="{width}" pixelheight="0.5"'
+    um = write("um.xml", model_xml(unit="micron", image=image, scale=0.5))
+    with pytest.raises(ValueError, match=f"pixelwidth is '{width}', .*; call read_tracks with pi"):
+        read_tracks(um)
+    assert_is_family(read_tracks(um, pixel_size=0.5))
+    pixels = write("pixels.xml", model_xml(image=image))
+    with pytest.raises(ValueError, match=f"'pixel', but pixelwidth is '{width}', .*units='pixel'"):
+        read_tracks(pixels)
+    assert_is_family(read_tracks(pixels, units="pixel"))
+    assert_is_family(read_tracks(pixels, pixel_size=1))
+
+
+@pytest.mark.parametrize("unit", ["inch", "inches", "Inch"])
+def test_inches_are_a_unit_in_every_form(unit, write, quiet):
+    # ImageJ's pixels at 72 dots an inch
+    image = f'pixelwidth="{1 / 72!r}" pixelheight="{1 / 72!r}"'
+    xml = write("model.xml", model_xml(unit=unit, image=image, scale=1 / 72))
+    for size in (None, 25400 / 72):
+        tracks = read_tracks(xml, pixel_size=size)
+        np.testing.assert_allclose(tracks[["x", "y"]], tidy_family()[["x", "y"]])
+    csv = write("spots.csv", spots_csv(unit, [(40, 1, 0, 50, 60)], 1 / 72))
+    with pytest.raises(ValueError, match=f"positions in '{unit}' and no size of a pixel"):
+        read_tracks(csv)
+    tracks = read_tracks(csv, pixel_size=25400 / 72)
+    np.testing.assert_allclose(tracks[["x", "y"]], [[50, 60]])
+    plain = write("plain.csv", f"cell,frame,x ({unit}),y ({unit})\n1,0,0.5,1\n")
+    tracks = read_tracks(plain, pixel_size=254)
+    np.testing.assert_allclose(tracks[["x", "y"]], [[50, 100]])
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -503,6 +536,25 @@ ID,Label,Track ID,Track name,Track visibility,X,Y,Frame,Area
         assert read_tracks(path, visible_only=False)["cell"].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_spots_table_saved_again_with_decimal_commas_keeps_all_rows(separator, write, quiet):
+    rows = [(40 + t, 1, t, 50.5 + t, 60.25 - t) for t in range(7)]
+    text = spots_csv(rows=rows)
+    again = text.replace(",", separator).replace(".", ",")
+    expected = read_tracks(write("spots.csv", text))
+    assert len(expected) == 7
+    assert_frame_equal(read_tracks(write("again.csv", again)), expected)
+
+
+@pytest.mark.parametrize("wrong", ["", "ø", "much"])
+def test_a_row_of_spots_without_position_is_no_header(wrong, write):
+    rows = [(40, 1, 0, 50.0, 60.0), (41, 1, 1, 51.0, 61.0)]
+    text = spots_csv(rows=rows).replace("0.9,50.0,60", f"0.9,{wrong},60")
+    message = "x is nan for cell 1 in frame 0" if wrong != "much" else "'x' holds 'much'"
+    with pytest.raises(ValueError, match=message):
+        read_tracks(write("spots.csv", text))
+
+
 def test_a_division_in_the_csv_asks_for_the_xml(write):
     rows = [(10, 0, 0, 1, 1), (20, 0, 1, 1, 1), (30, 0, 1, 2, 2)]
     message = r"cell 0 has several rows in frame 1 \(1 rows too many in all\); a division or a m"
@@ -603,6 +655,35 @@ def test_units_in_names_and_a_size_for_tables_without_units(write):
 def test_any_dialect(text, write, quiet):
     tracks = read_tracks(write("tracks.txt", text))
     assert tracks[["cell", "frame", "x", "y"]].iloc[0].tolist() == [3, 0, 1.5, 2.25]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", " "])
+def test_decimal_commas_may_come_late(separator, write, quiet):
+    # The first rows hold whole numbers only, and y has no comma at all.
+    rows = [(3, t, str(10 + t) if t < 20 else f"{10 + t},5", 7) for t in range(30)]
+    lines = [("cell", "frame", "x", "y", "near"), *((*row, "1,2,3") for row in rows)]
+    text = "\n".join(separator.join(map(str, line)) for line in lines)
+    tracks = read_tracks(write("tracks.csv", text))
+    assert tracks["x"].tolist() == [10 + t + 0.5 * (t >= 20) for t in range(30)]
+    assert (tracks["y"] == 7).all() and tracks["y"].dtype == np.float64
+    assert (tracks["near"] == "1,2,3").all()
+
+
+def test_points_and_commas_in_one_column_are_refused(write):
+    path = write("tracks.csv", "cell;frame;x;y\n1;0;1,5;2\n1;1;1.5;2\n")
+    with pytest.raises(ValueError, match="column 'x' holds '1,5' in row 0; expected a number"):
+        read_tracks(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["1;0;13,5;26,5\n1;1;14,5;27\n", "1,0;0,0;13,5;26,5\n1;1;14,5;27"]
+)
+def test_a_first_row_with_decimal_commas_is_no_header(text, write):
+    path = write("napari.csv", text)
+    with pytest.raises(ValueError, match="has no header"):
+        read_tracks(path)
+    tracks = read_tracks(path, columns=["cell", "frame", "y", "x"])
+    assert tracks[["frame", "y", "x"]].values.tolist() == [[0, 13.5, 26.5], [1, 14.5, 27]]
 
 
 def test_a_table_without_a_header_must_be_named(write):
@@ -759,13 +840,19 @@ def label_movie():
     return labels
 
 
-def lineage_folder(folder, lineage=LINEAGE, name="man_track", labels=None):
+def lineage_folder(folder, lineage=LINEAGE, name="man_track", labels=None, first=0):
     images = {"man_track": "man_track{:03d}.tif", "res_track": "mask{:04d}.tif"}[name]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.txt").write_text(lineage)
-    for frame, image in enumerate(label_movie() if labels is None else labels):
+    for frame, image in enumerate(label_movie() if labels is None else labels, first):
         tifffile.imwrite(folder / images.format(frame), image)
     return folder
+
+
+def lineage_from(first):
+    """Return the lineage for a movie whose first frame has a number."""
+    lives = [tuple(map(int, line.split())) for line in LINEAGE.splitlines()]
+    return "".join(f"{cell} {b + first} {e + first} {p}\n" for cell, b, e, p in lives)
 
 
 LINEAGE_ROWS = [
@@ -785,8 +872,69 @@ def test_lineages_take_positions_from_the_label_images(name, tmp_path, quiet):
     assert tracks[["cell", "frame", "x", "y"]].values.tolist() == LINEAGE_ROWS
     assert tracks["parent"].isna().tolist() == [True, True, False, False, False, False]
     assert (tracks["parent"].dropna() == 1).all()
+    assert tracks["label"].tolist() == tracks["cell"].tolist()
+    assert tracks["label"].dtype == np.int64
     assert_frame_equal(read_tracks(folder), tracks)
     assert_frame_equal(read_tracks(tmp_path / "01_GT"), tracks)
+
+
+@pytest.mark.parametrize("first", [1, 150])
+@pytest.mark.parametrize("name", ["man_track", "res_track"])
+def test_frames_of_a_lineage_are_counted_as_read_labels_counts_them(name, first, tmp_path, quiet):
+    folder = lineage_folder(tmp_path / "01_RES", lineage_from(first), name, first=first)
+    tracks = read_tracks(folder)
+    assert tracks[["cell", "frame", "x", "y"]].values.tolist() == LINEAGE_ROWS
+    labels = read_labels(folder)
+    for row in tracks.itertuples():
+        y, x = np.nonzero(labels[row.frame][0] == row.label)
+        assert (x.mean(), y.mean()) == (row.x, row.y)
+    (tmp_path / "elsewhere.txt").write_text(lineage_from(first))
+    for images in (folder, labels):  # the stack knows its files
+        assert_frame_equal(read_tracks(tmp_path / "elsewhere.txt", labels=images), tracks)
+    # A number of one's own wins: the movie may begin before the label images.
+    earlier = read_tracks(folder, first_frame=first - 1)
+    assert_frame_equal(earlier.assign(frame=earlier["frame"] - 1), tracks)
+    assert read_tracks(folder, first_frame=0)["frame"].min() == first
+
+
+def test_one_label_image_has_its_number_too(tmp_path):
+    folder = lineage_folder(tmp_path / "a", "1 7 7 0\n", labels=label_movie()[:1], first=7)
+    assert read_tracks(folder)[["cell", "frame", "x", "y"]].values.tolist() == [[1, 0, 5, 3]]
+
+
+def test_label_images_without_numbers_are_counted_from_first_frame(tmp_path, write, quiet):
+    path = write("lineage.txt", lineage_from(150))
+    for labels in (label_movie(), label_movie()[:, np.newaxis]):
+        with pytest.raises(ValueError, match=r"lists frames 150 to 154, .*pass first_frame=150"):
+            read_tracks(path, labels=labels)
+        tracks = read_tracks(path, labels=labels, first_frame=150)
+        assert tracks[["cell", "frame", "x", "y"]].values.tolist() == LINEAGE_ROWS
+    with pytest.raises(ValueError, match="frames 0 to 4, .*first_frame=1 to 5.*first_frame=0"):
+        read_tracks(write("zero.txt", LINEAGE), labels=label_movie(), first_frame=1)
+    with pytest.raises(ValueError, match="but the 3 label images are fewer"):
+        read_tracks(write("zero.txt", LINEAGE), labels=label_movie()[:3])
+
+
+def test_a_lineage_that_does_not_count_as_its_files_do_is_refused(tmp_path, quiet):
+    folder = lineage_folder(tmp_path / "a", lineage_from(1))
+    with pytest.raises(ValueError, match="frames 1 to 5, but the 5 label images have the numbers"):
+        read_tracks(folder)
+    pixels = np.asarray(read_labels(folder))  # as the message says
+    tracks = read_tracks(folder, labels=pixels, first_frame=1)
+    assert tracks[["cell", "frame", "x", "y"]].values.tolist() == LINEAGE_ROWS
+
+
+def test_label_images_are_all_that_read_labels_reads(tmp_path, quiet):
+    expected = read_tracks(lineage_folder(tmp_path / "plain"))
+    floats = lineage_folder(tmp_path / "floats", labels=label_movie().astype(np.float32))
+    assert_frame_equal(read_tracks(floats), expected)
+    lzw = lineage_folder(tmp_path / "lzw")
+    for path, image in zip(sorted(lzw.glob("*.tif")), label_movie()):
+        Image.fromarray(image).save(path, compression="tiff_lzw")
+    assert_frame_equal(read_tracks(lzw), expected)
+    odd = lineage_folder(tmp_path / "odd", labels=label_movie() + np.float32(0.5))
+    with pytest.raises(ValueError, match="labels are whole numbers"):
+        read_tracks(odd)
 
 
 def test_label_images_may_lie_elsewhere(tmp_path, write):
@@ -845,8 +993,10 @@ def test_damaged_lineages_are_refused(lineage, message, tmp_path):
 
 def test_volumes_and_colours_are_no_label_images(tmp_path):
     folder = lineage_folder(tmp_path / "a", labels=np.zeros((2, 2, 12, 16), np.uint16))
-    with pytest.raises(ValueError, match=r"frame 0 has shape \(2, 12, 16\) and dtype uint16"):
+    with pytest.raises(ValueError, match=r"pixels of shape \(2, 2, 12, 16\)"):
         read_tracks(folder)
+    with pytest.raises(ValueError, match="labels.* has 2 channels, and a label image has one"):
+        read_tracks(folder, labels=np.zeros((5, 2, 12, 16), np.uint16))
 
 
 def test_two_lineages_or_two_images_of_a_frame_are_refused(tmp_path):
@@ -854,7 +1004,7 @@ def test_two_lineages_or_two_images_of_a_frame_are_refused(tmp_path):
     lineage_folder(folder, name="res_track")
     with pytest.raises(ValueError, match="has several of 'man_track.txt'"):
         read_tracks(folder)
-    with pytest.raises(ValueError, match="several label images of one frame"):
+    with pytest.raises(ValueError, match="differ in more than their numbers"):
         read_tracks(folder / "man_track.txt")
 
 

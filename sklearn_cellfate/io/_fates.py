@@ -16,9 +16,10 @@ WHERE = "tracks"
 def label_fates(tracks, *, n_frames=None, deaths=None, min_daughters=1):
     """Say for each cell whether it divides, dies or is censored, and when.
 
-    A cell with daughters *divides*, in its last frame before the first of them. A cell named in
-    `deaths` *dies*. All others are *censored*: they were last seen alive, and what became of them
-    after that nobody knows.
+    A cell with daughters *divides*, in its last frame before the first of them. A single daughter
+    that begins more than one frame after its mother's last is no daughter but the same cell, lost
+    and found again. A cell named in `deaths` *dies*. All others are *censored*: they were last
+    seen alive, and what became of them after that nobody knows.
 
     Parameters
     ----------
@@ -33,10 +34,10 @@ def label_fates(tracks, *, n_frames=None, deaths=None, min_daughters=1):
         its first frame with True, or, if all its frames have True, in its last. A dict or Series
         gives each dead cell's frame. Of cells in a list or set, the last frame is that of death.
     min_daughters : int, default=1
-        With fewer daughters a cell does not count as dividing. One is enough by default, since
-        the second is often lost at once, out of focus or out of the field. Use 2 where the
-        tracker also writes a parent when it finds a lost cell again (the Cell Tracking Challenge
-        allows that). A mother that goes on under her own number is one of her own daughters.
+        With fewer daughters a cell does not count as dividing. One is enough by default, if it
+        begins in the frame after its mother's last, since the second is often lost at once, out
+        of focus or out of the field. Use 2 where the tracker also gives a cell a new number
+        without a gap. A mother that goes on under her own number is one of her own daughters.
 
     Returns
     -------
@@ -47,7 +48,8 @@ def label_fates(tracks, *, n_frames=None, deaths=None, min_daughters=1):
         - `fate`: "divides", "dies" or "censored"
         - `time`: int64, the frame of the division, the death, or the last sight of the cell
         - `lifetime`: int64, frames from the cell's first to `time`
-        - `born`: bool, whether its mother is known, so that its life was seen from the start
+        - `born`: bool, whether its mother is known and divides, so that its life was seen from
+          the start
         - `lost`: bool, censored before the film's end
         - `daughters`: int64, how many cells name it as their parent
         - `start`: int64, the cell's first frame
@@ -84,6 +86,11 @@ def label_fates(tracks, *, n_frames=None, deaths=None, min_daughters=1):
     nobody knows the age: `born` is False, and `lifetime` counts from the first sight. Compare
     life spans among born cells only, or count time from an event that all share, such as the drug.
 
+    *Cells found again.* The Cell Tracking Challenge [2]_ writes a cell that was out of sight under
+    a new number, with the old one as its parent. Such a single daughter after a gap makes no
+    division: the first cell is censored and `lost`, the second is not `born`. Two daughters make
+    a division after a gap too.
+
     *Mothers that keep their number.* Some trackers give one daughter the mother's number. The
     division is then at the last frame before the other daughter's first; the later rows under the
     mother's number are a daughter's, of which there is no row in the result.
@@ -93,6 +100,8 @@ def label_fates(tracks, *, n_frames=None, deaths=None, min_daughters=1):
     .. [1] E. L. Kaplan and P. Meier, "Nonparametric estimation from incomplete observations",
        Journal of the American Statistical Association 53, 1958.
        :doi:`10.1080/01621459.1958.10501452`
+    .. [2] M. Maška et al., "The Cell Tracking Challenge: 10 years of objective benchmarking",
+       Nature Methods 20, 2023. :doi:`10.1038/s41592-023-01879-y`
 
     Examples
     --------
@@ -197,7 +206,9 @@ def _divisions(tracks, lives, min_daughters):
     """Return each cell's last frame before its first daughter, or NaN if it does not divide."""
     first_daughter = lives.groupby("parent")["start"].min().reindex(lives.index)
     goes_on = lives["last"] >= first_daughter
-    enough = lives["daughters"] + goes_on >= min_daughters
+    n_daughters = lives["daughters"] + goes_on
+    found_again = (n_daughters == 1) & (first_daughter > lives["last"] + 1)
+    enough = (n_daughters >= min_daughters) & ~found_again
     before = tracks["frame"] < tracks["cell"].map(first_daughter[enough])
     return tracks[before].groupby("cell")["frame"].max().reindex(lives.index).astype(np.float64)
 

@@ -26,11 +26,16 @@ class FolderPlanes:
         The folder.
     dataset : int or str, default=None
         Which image of each file.
+
+    Attributes
+    ----------
+    first_number : int or None
+        The number in the name of the first frame; None if no number counts frames.
     """
 
     def __init__(self, path, dataset=None):
         self.path, self._dataset = path, dataset
-        counted, self._counts, self._names = numbered_files(path)
+        counted, self._counts, self._names, self.first_number = numbered_files(path)
         first = self._opened(0)
         self.axes = counted + first.axes
         self.shape, self.dtype = (*self._counts, *first.shape), first.dtype
@@ -58,7 +63,11 @@ class FolderPlanes:
 
 
 def numbered_files(folder):
-    """Return which axes the names of a folder's images count, how far, and the names in order."""
+    """Return what the names of a folder's images count.
+
+    These are the axes, their lengths, the names in order, and the number of the first frame, or
+    None.
+    """
     names = sorted(
         entry.name
         for entry in os.scandir(folder)
@@ -81,12 +90,28 @@ def numbered_files(folder):
     found = {tuple(number[i] for i in varying): name for number, name in zip(numbers, names)}
     if len(found) < len(names):
         raise ValueError(f"two files in {folder!r} have the same number: {listing(names)}.")
-    return _in_order(axes, found, folder)
+    if "T" in axes:
+        first = min(number[axes.index("T")] for number in found)
+    else:
+        first = _frame_number(parts[0])
+    return *_in_order(axes, found, folder), first
+
+
+def _frame_number(parts):
+    """Return the number that counts frames in the name of a single file, or None."""
+    pairs = list(zip(parts[:-1:2], parts[1::2]))
+    frames = [int(number) for text, number in pairs if _counted(text) == "T"]
+    return frames[-1] if frames else None
+
+
+def _counted(text):
+    """Say what the number after this text counts."""
+    return next((a for a in COUNTS if re.search(COUNTS[a], text, re.I)), "T")
 
 
 def _counted_axes(texts, names, folder):
-    """Say what the numbers after these texts count."""
-    axes = [next((a for a in COUNTS if re.search(COUNTS[a], text, re.I)), "T") for text in texts]
+    """Say what the numbers after these texts count, each something else."""
+    axes = [_counted(text) for text in texts]
     if len(set(axes)) < len(axes):
         raise ValueError(
             f"several numbers change in the names of {folder!r} ({listing(names, 3)}), and it "

@@ -5,12 +5,14 @@ import os
 import numpy as np
 
 from sklearn_cellfate.io._read_stack import read_stack
-from sklearn_cellfate.io._stack import ImageStack, as_stack
+from sklearn_cellfate.io._stack import ImageStack, as_stack, first_file_number
 
 # Folders of the Cell Tracking Challenge inside 01_GT and 01_ST, the one that tracks name first.
 CHALLENGE_FOLDERS = ("TRA", "SEG")
 # Whole numbers beyond are not all kept apart by a float of 64 bits.
 LARGEST_FLOAT_LABEL = 2.0**53
+# A film may begin with one cell, which does not tell masks from labels; opening must stay quick.
+MOST_FRAMES_TO_JUDGE = 16
 
 
 def read_labels(path, *, axes=None, name=None, dataset=None, binary=None):
@@ -25,7 +27,8 @@ def read_labels(path, *, axes=None, name=None, dataset=None, binary=None):
         Whatever :func:`read_stack` opens, so a TIFF file, a folder of numbered files, OME-Zarr,
         or ilastik's export to TIFF or HDF5; or a folder of the Cell Tracking Challenge [1]_:
         ``01_RES`` (``mask000.tif``), ``01_GT/TRA`` (``man_track000.tif``), ``01_ST/SEG``
-        (``man_seg000.tif``). ``01_GT`` stands for its ``TRA``, ``01_ST`` for its ``SEG``.
+        (``man_seg000.tif``). ``01_GT`` stands for its ``TRA``, ``01_ST`` for its ``SEG``. The
+        first file is frame 0, whatever its number; :func:`read_tracks` counts a lineage alike.
     axes : str, default=None
         As in :func:`read_stack`: one letter a dimension, ``"TYX"`` for pages that do not say that
         they are frames.
@@ -39,7 +42,7 @@ def read_labels(path, *, axes=None, name=None, dataset=None, binary=None):
         by an edge or a corner are one object, and an object's number means nothing from one
         frame to the next. If False, the values are labels for certain. By default they are
         labels too, but a file that looks like masks is refused: one of booleans, or whose first
-        frame has several objects that all have one value.
+        frame with several objects, among the first 16 frames, gives all of them one value.
 
     Returns
     -------
@@ -135,6 +138,7 @@ class _LabelPlanes:
         self._stack, self._binary, self._what = stack, binary, what
         self.shape = stack.shape
         self.dtype = np.dtype(np.int64) if binary or stack.dtype.kind in "fb" else stack.dtype
+        self.first_number = first_file_number(stack)
 
     def __getitem__(self, index):
         """Read one frame, which is what an ImageStack asks for."""
@@ -164,13 +168,17 @@ def _refuse_masks(stack, what):
     )
     if stack.dtype.kind == "b":
         raise ValueError(f"{what} holds masks of True and False, not labels; {advice}.")
-    first = stack[0]
-    values = first[first != 0]
-    if values.size and (values == values[0]).all() and _objects(first).max() > 1:
-        raise ValueError(
-            f"{what} looks like masks, not labels: several objects of its first frame all have "
-            f"the value {values[0]:g}; {advice}. If it is one cell in pieces, pass binary=False."
-        )
+    for t in range(min(len(stack), MOST_FRAMES_TO_JUDGE)):
+        frame = stack[t]
+        values = frame[frame != 0]
+        if values.size and (values != values[0]).any():
+            return
+        if values.size and _objects(frame).max() > 1:
+            raise ValueError(
+                f"{what} looks like masks, not labels: several objects of its frame {t} all have "
+                f"the value {values[0]:g}; {advice}. If it is one cell in pieces, pass "
+                "binary=False."
+            )
 
 
 def _objects(frame):

@@ -7,7 +7,10 @@ from sklearn_cellfate.io._pixel_size import in_micrometres
 PIXEL = "pixel"
 PIXELS = ("pixel", "pixels", "px", "pix")
 # What may end the name of a column; a bare "m" or "in" there is more often something else.
-LENGTHS = ("um", "\u00b5m", "\u03bcm", "micron", "microns", "nm", "mm")
+LENGTHS = ("um", "\u00b5m", "\u03bcm", "micron", "microns", "nm", "mm", "inch", "inches")
+# ImageJ takes a printer's resolution for the size of a pixel; positions then are in inches.
+INCHES = ("inch", "inches", "in")
+MICROMETRES_AN_INCH = 25400.0
 
 
 def named_unit(text):
@@ -22,6 +25,8 @@ def micrometres_in(unit, where):
     """Return how many micrometres the unit has, or refuse one that is not known."""
     # A micro sign lost in decoding is U+FFFD, and nothing else stands before an m so.
     unit = unit.replace("\ufffdm", "um")
+    if unit.lower() in INCHES:
+        return MICROMETRES_AN_INCH
     size = in_micrometres(1.0, unit) or in_micrometres(1.0, unit.removesuffix("s"))
     if size is None:
         raise ValueError(

@@ -1,18 +1,18 @@
 """Lineages of the Cell Tracking Challenge: who lived when, and label images that say where."""
 
+import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tifffile
 
+from sklearn_cellfate.io._image_file import open_image
+from sklearn_cellfate.io._labels import as_labels, read_labels
+from sklearn_cellfate.io._stack import KNOWN_AXES, first_file_number
 from sklearn_cellfate.io._tidy_tracks import RawTracks
 from sklearn_cellfate.table import listing
 
 LINEAGES = ("man_track.txt", "res_track.txt")
-CHALLENGE_IMAGE = re.compile(r"(?:man_track|mask)(\d+)\.tiff?", re.IGNORECASE)
-NUMBERED_IMAGE = re.compile(r".*?(\d+)\.tiff?", re.IGNORECASE)
 # The challenge has four columns; btrack adds the root of the tree and the generation.
 COLUMNS = ("label", "begin", "end", "parent", "root", "generation")
 
@@ -35,12 +35,21 @@ def is_lineage(path):
     return path.suffix.lower() == ".txt" and re.fullmatch(r"\s*(-?\d+\s+){3,5}-?\d+\s*", line)
 
 
-def read_lineage(path, where, *, labels=None):
-    """Read a lineage and find its cells in the label images, in one pass over the frames."""
+def read_lineage(path, where, *, labels=None, first_frame=None):
+    """Read a lineage and find its cells in the label images, in one pass over the frames.
+
+    Images in numbered files have the numbers of their files. All others are counted from
+    `first_frame`.
+    """
     lineage = _lineage(path, where)
+    images = _label_images(path, where, labels)
+    number = first_file_number(images)
+    in_files = number is not None
+    if not in_files:
+        number = 0 if first_frame is None else int(first_frame)
+    _refuse_frames_without_image(lineage, number, len(images), in_files, where)
     positions = pd.concat(
-        [_centroids(image, frame, where) for frame, image in _frames(path, labels, where)],
-        ignore_index=True,
+        [_centroids(images[t][0], number + t) for t in range(len(images))], ignore_index=True
     )
     listed = positions["cell"].isin(lineage.index)
     notes = []
@@ -57,7 +66,8 @@ def read_lineage(path, where, *, labels=None):
     if len(unseen):
         notes.append(f"cells {listing(unseen)} are listed but in no image, and are left out")
     extra = [name for name in ("parent", "root", "generation") if name in lineage.columns]
-    return RawTracks(where, table.join(lineage[extra], on="cell"), notes=notes)
+    table = table.assign(label=table["cell"]).join(lineage[extra], on="cell")
+    return RawTracks(where, table, first_frame=number, notes=notes)
 
 
 def _lineage(path, where):
@@ -86,45 +96,53 @@ def _is_whole(text):
     return re.fullmatch(r"-?\d+", text) is not None
 
 
-def _frames(path, labels, where):
-    """Give the number and the label image of each frame, one at a time."""
-    if labels is None or (isinstance(labels, str | Path) and Path(labels).is_dir()):
-        folder = path.parent if labels is None else Path(labels)
-        for frame, image in sorted(_numbered_images(folder, labels is None, where).items()):
-            yield frame, tifffile.imread(image)
-    elif isinstance(labels, str | Path):
-        with tifffile.TiffFile(labels) as file:
-            for frame, page in enumerate(file.pages):
-                yield frame, page.asarray()
-    else:
-        for frame, image in enumerate(labels):
-            yield frame, np.asarray(image)
+def _label_images(path, where, labels):
+    """Open the label images, which lie beside the lineage unless they are given."""
+    if isinstance(labels, str | os.PathLike):
+        return read_labels(labels, axes=_axes_of_frames(labels), binary=False)
+    if labels is not None:
+        return as_labels(labels, binary=False)
+    try:
+        return read_labels(path.parent, binary=False)
+    except (FileNotFoundError, ValueError) as error:
+        raise ValueError(
+            f"{where} says who lived when, not where; no label images (man_track000.tif, "
+            f"mask000.tif) can be read beside it: {error} Name their folder or stack: "
+            "read_tracks(..., labels=...)."
+        ) from error
 
 
-def _numbered_images(folder, beside, where):
-    names = [entry.name for entry in folder.iterdir()]
-    for pattern in (CHALLENGE_IMAGE,) if beside else (CHALLENGE_IMAGE, NUMBERED_IMAGE):
-        found = [(pattern.fullmatch(name), name) for name in sorted(names)]
-        found = [(int(match[1]), name) for match, name in found if match]
-        images = {frame: folder / name for frame, name in found}
-        if len(images) < len(found):
-            raise ValueError(f"{str(folder)!r} has several label images of one frame.")
-        if images:
-            return images
+def _axes_of_frames(path):
+    """Return the axes of planes that the file does not name: only frames have a lineage."""
+    if not os.path.isfile(path):
+        return None
+    planes = open_image(os.fspath(path))
+    unnamed = not set(planes.axes) <= set(KNOWN_AXES)
+    return "TYX" if len(planes.shape) == 3 and unnamed else None
+
+
+def _refuse_frames_without_image(lineage, first, n_images, in_files, where):
+    """Refuse a lineage and images that do not count alike: cells would get others' pixels."""
+    begin, end, last = lineage["begin"].min(), lineage["end"].max(), first + n_images - 1
+    if first <= begin and end <= last:
+        return
+    found = f"{where} lists frames {begin} to {end}, but the {n_images} label images "
+    if end - begin >= n_images:
+        raise ValueError(f"{found}are fewer (frames {first} to {last}); images are missing.")
+    if in_files:
+        raise ValueError(
+            f"{found}have the numbers {first} to {last} in their files' names; if the first image "
+            f"is frame {begin}, pass them without these numbers: read_tracks(..., "
+            f"labels=np.asarray(read_labels(...)), first_frame={begin})."
+        )
     raise ValueError(
-        f"{where} says who lived when, not where; no label images (man_track000.tif, mask000.tif) "
-        f"lie in {str(folder)!r}. Name their folder or stack: read_tracks(..., labels=...)."
+        f"{found}are counted from first_frame={first} to {last}; if the first image is frame "
+        f"{begin}, pass first_frame={begin}."
     )
 
 
-def _centroids(image, frame, where):
+def _centroids(image, frame):
     """Return the labels of one image and the means of their pixels' positions."""
-    image = image[0] if image.ndim == 3 and len(image) == 1 else image
-    if image.ndim != 2 or image.dtype.kind not in "iu":
-        raise ValueError(
-            f"{where}: the label image of frame {frame} has shape {image.shape} and dtype "
-            f"{image.dtype}; expected (H, W) and whole numbers."
-        )
     y, x = np.nonzero(image)
     cell, of_pixel, n_pixels = np.unique(image[y, x], return_inverse=True, return_counts=True)
     sums = [np.bincount(of_pixel, weights=axis, minlength=len(cell)) for axis in (x, y)]

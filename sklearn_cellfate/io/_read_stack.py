@@ -32,8 +32,9 @@ def read_stack(path, *, axes=None, pixel_size=None, name=None, dataset=None):
           ``pip install imagecodecs``,
         - an HDF5 file as ilastik exports it,
         - a folder of numbered TIFF or PNG files, one a frame, put in the order of their numbers
-          (2 before 10); files of other kinds are left aside. A second number that follows ``c``,
-          ``ch`` or ``channel`` (``t001_c2.tif``) counts channels,
+          (2 before 10); the first file is frame 0, whatever its number. Files of other kinds are
+          left aside. A second number that follows ``c``, ``ch`` or ``channel``
+          (``t001_c2.tif``) counts channels,
         - a folder in OME-Zarr, of which the full resolution is read. This needs
           ``pip install "sklearn-cellfate[zarr]"``.
     axes : str, default=None

@@ -150,6 +150,11 @@ def as_stack(x, name=None):
     return ImageStack(x, axes, name="stack" if name is None else name)
 
 
+def first_file_number(stack):
+    """Return the number in the name of the first frame's file, or None if frames have none."""
+    return getattr(stack._planes, "first_number", None)
+
+
 def check_layout(axes, shape, what):
     """Refuse axes that do not name every dimension, and more than one plane in depth."""
     if not isinstance(axes, str):

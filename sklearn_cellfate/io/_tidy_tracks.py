@@ -19,13 +19,17 @@ class RawTracks:
     """Tracks as a file says them: our column names, the file's own units.
 
     `unit` is None where the file's form has no place for a unit, and "" where it has one that is
-    empty. `pixel_size` is the width and height of a pixel in that unit, if the file says so.
+    empty. `pixel_size` is the width and height of a pixel in that unit, if the file says so;
+    `bad_pixel_size` says what is wrong with what it says. `first_frame` is the number of the
+    movie's first frame.
     """
 
     where: str
     table: pd.DataFrame
     unit: str | None = None
     pixel_size: tuple[float, float] | None = None
+    bad_pixel_size: str | None = None
+    first_frame: int = 0
     notes: list[str] = dataclasses.field(default_factory=list)
     if_duplicated: str = "keep one row of each"
 
@@ -139,6 +143,11 @@ def _pixel_in_file_units(raw, pixel_size, units):
             f"{raw.where} does not say the unit of its positions; call read_tracks with "
             "pixel_size=... (um a pixel) if they are in um, with units='pixel' if in pixels."
         )
+    if raw.bad_pixel_size is not None:
+        raise ValueError(
+            f"{raw.where}: {raw.bad_pixel_size}; call read_tracks with pixel_size=... (um a "
+            "pixel)."
+        )
     if raw.pixel_size is None:
         raise ValueError(
             f"{raw.where} gives positions in {unit!r} and no size of a pixel; call read_tracks "
@@ -155,7 +164,14 @@ def _refuse_size_of_pixel_units(raw, pixel_size, units):
             f"{who} says that positions are in pixels, but pixel_size={pixel_size} is there to "
             "convert um; leave pixel_size out, or pass units='um' if they are in um all the same."
         )
-    if units is None and pixel_size is None and raw.pixel_size not in (None, (1.0, 1.0)):
+    if units is not None or pixel_size is not None:
+        return
+    if raw.bad_pixel_size is not None:
+        raise ValueError(
+            f"{raw.where} says 'pixel', but {raw.bad_pixel_size}; call read_tracks with "
+            "units='pixel' if positions are in pixels, with units='um' and pixel_size=... if not."
+        )
+    if raw.pixel_size not in (None, (1.0, 1.0)):
         raise ValueError(
             f"{raw.where} says 'pixel', but also that a pixel is {raw.pixel_size[0]:g} wide; "
             "call read_tracks with units='pixel' if positions are in pixels, with units='um' if "

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import re
 import warnings
 
 import pandas as pd
@@ -56,6 +57,7 @@ KNOWN = {
 }
 MISSING = ["\u00f8"]  # TrackMate's sign for a value that is missing
 MOST_HEADER_ROWS = 5
+DECIMAL_COMMA = re.compile(r"\s*[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?\s*")
 
 
 def read_csv_tracks(path, where, *, columns, visible_only):
@@ -76,7 +78,6 @@ def read_csv_tracks(path, where, *, columns, visible_only):
                 skiprows=skipped,
                 index_col=False,
                 skipinitialspace=True,
-                decimal="," if separator == ";" and _decimal_commas(head) else ".",
                 na_values=MISSING,
                 low_memory=False,
             )
@@ -89,6 +90,8 @@ def read_csv_tracks(path, where, *, columns, visible_only):
             raise ValueError(
                 f"{where} is no table of {len(names)} columns, {listing(names)}: {problem}"
             ) from error
+    if separator != ",":
+        table = table.apply(_without_decimal_commas)
     mapping = columns if isinstance(columns, dict) else {}
     return tracks_of_table(table, where, columns=mapping, units=units, visible_only=visible_only)
 
@@ -201,7 +204,9 @@ def _head(path, encoding, where):
         lines = list(itertools.islice(file, 1 + MOST_HEADER_ROWS))
     if not lines or not lines[0].strip():
         raise ValueError(f"{where} is empty, or begins with an empty line; expected a header.")
-    separator = max(",;\t", key=lines[0].count)
+    # Without a header, decimal commas may be as many as what separates the numbers.
+    apart = [mark for mark in ";\t" if _are_numbers(lines[0].strip().split(mark))]
+    separator = apart[0] if apart else max(",;\t", key=lines[0].count)
     if separator not in lines[0]:
         separator = " "
         return separator, [line.split() for line in lines]
@@ -210,7 +215,7 @@ def _head(path, encoding, where):
 
 def _header(rows, columns, where):
     """Return names of the columns, how many rows to skip, and TrackMate's row of units, if any."""
-    if all(_is_number(name) for name in rows[0]):
+    if _are_numbers(rows[0]):
         return _names_for_no_header(rows[0], columns, where), 0, None
     if isinstance(columns, list | tuple):
         raise ValueError(
@@ -222,11 +227,17 @@ def _header(rows, columns, where):
         return names, 1, None
     position = names.index("POSITION_X")
     n_rows = 1
-    while n_rows < len(rows) and not _is_number(_at(rows[n_rows], position)):
+    while n_rows < len(rows) and _goes_on_with_header(rows[n_rows], position):
         n_rows += 1
     last = rows[n_rows - 1]
     units = dict(zip(names, last)) if _at(last, position).startswith("(") else None
     return names, n_rows, units
+
+
+def _goes_on_with_header(row, position):
+    """Whether a row below the names has longer names, short names or units: no number at all."""
+    said = _at(row, position)
+    return said not in ("", *MISSING) and not any(map(_is_number, row))
 
 
 def _names_for_no_header(first, columns, where):
@@ -253,17 +264,30 @@ def _told_apart(names):
     return distinct
 
 
-def _decimal_commas(rows):
-    return any("," in cell and _is_number(cell.replace(",", ".")) for row in rows for cell in row)
+def _without_decimal_commas(column):
+    """Return a column of numbers as numbers, if commas are all that made it text."""
+    if pd.api.types.is_numeric_dtype(column.dtype) or not column.notna().any():
+        return column
+    text = column.dropna().astype("str")
+    with_comma = text.str.fullmatch(DECIMAL_COMMA)
+    if not with_comma.any() or text[~with_comma].str.contains(".", regex=False).any():
+        return column
+    numbers = pd.to_numeric(text.str.strip().str.replace(",", "."), errors="coerce")
+    return column if numbers.isna().any() else numbers.reindex(column.index)
 
 
 def _at(row, position):
     return row[position].strip() if position < len(row) else ""
 
 
+def _are_numbers(texts):
+    return len(texts) > 1 and all(map(_is_number, texts))
+
+
 def _is_number(text):
+    """Whether a text is a number, with a point or with a decimal comma."""
     try:
         float(text)
     except ValueError:
-        return False
+        return DECIMAL_COMMA.fullmatch(text) is not None
     return True

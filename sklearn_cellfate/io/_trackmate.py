@@ -152,11 +152,13 @@ def _model(document, visible_only, merges):
         track=track,
         after_merge=branches.merged,
     )
+    pixel_size, bad_pixel_size = _pixel_size(document.image)
     return RawTracks(
         where,
         table,
         unit=document.model.get("spatialunits", ""),
-        pixel_size=_pixel_size(document.image, where),
+        pixel_size=pixel_size,
+        bad_pixel_size=bad_pixel_size,
         notes=notes,
     )
 
@@ -175,18 +177,18 @@ def _links(document, ids):
     return links
 
 
-def _pixel_size(image, where):
-    """Width and height of a pixel in the file's unit, or None if the file does not say."""
+def _pixel_size(image):
+    """Width and height of a pixel in the file's unit, and what is wrong with them; or None."""
     if "pixelwidth" not in image:
-        return None
+        return None, None
     width = image["pixelwidth"]
     sides = []
     for name, text in (("pixelwidth", width), ("pixelheight", image.get("pixelheight", width))):
         side = pd.to_numeric(text, errors="coerce")
         if not (np.isfinite(side) and side > 0):
-            raise ValueError(f"{where}: {name} is {text!r}; expected a size greater than 0.")
+            return None, f"{name} is {text!r}, expected a size greater than 0"
         sides.append(float(side))
-    return tuple(sides)
+    return tuple(sides), None
 
 
 def _require(table, names, element, where):

@@ -27,7 +27,7 @@ def read_tracks(
     columns=None,
     pixel_size=None,
     units=None,
-    first_frame=0,
+    first_frame=None,
     labels=None,
     visible_only=True,
     merges="cut",
@@ -49,7 +49,8 @@ def read_tracks(
       `dummy`; `fate` is btrack's own guess of how the track ends.
     - Lineages of the Cell Tracking Challenge [3]_, `man_track.txt` or `res_track.txt`, or the
       folder of one (four columns: label, begin, end, parent), and btrack's export of the same
-      kind. A cell's position is the centroid of its label.
+      kind. A cell's position is the centroid of its label. Column `label` is added, the cell's
+      number in the label images.
     - Any other text or Parquet file, or data frame, with one row a cell and frame. Common names
       of columns are known (`particle`, `TRACK_ID`, `POSITION_X`, `t`, `mother` ...); if one is
       missing or several would do, the message says how to name it.
@@ -64,16 +65,22 @@ def read_tracks(
         columns of a text file without a header.
     pixel_size : float, default=None
         Micrometres a pixel. Positions in a unit of length are divided by it. TrackMate's XML says
-        its own size, which is used if this is None. A file without a word about its unit is taken
-        to be in pixels if this is None, and in um if it is given.
+        its own size, which is used if this is None. Positions in inches come from images with a
+        printer's resolution; their pixels are 25400 divided by the dots an inch. A file without a
+        word about its unit is taken to be in pixels if this is None, and in um if it is given.
     units : {"pixel", "um"}, default=None
         The unit of the positions, against what the file says. By default the file is believed.
-    first_frame : int, default=0
+    first_frame : int, default=None
         The number that the file gives to the first frame of the movie: 1 for programs that count
-        from 1. The result counts from 0.
-    labels : path-like or array-like of shape (T, H, W), default=None
-        For lineages only: label images, if they do not lie beside the lineage: a folder of
-        numbered TIFF files, a TIFF stack, or an array.
+        from 1. The result counts from 0. By default 0; for a lineage whose label images are
+        numbered files, the number of the first one, ``mask150.tif``, so that frames are counted
+        as :func:`read_stack` and :func:`read_labels` count the files of a folder. For a lineage
+        whose label images have no numbers, it is also the number of the first image.
+    labels : path-like, ImageStack or array-like of shape (T, H, W), default=None
+        For lineages only: label images, if they do not lie beside the lineage: whatever
+        :func:`read_labels` opens, such as a folder of numbered TIFF files or a TIFF stack, or
+        what it gives, or an array. The planes of a stack that does not say what they are, are
+        frames.
     visible_only : bool, default=True
         For TrackMate only: leave out the tracks that its track filters hide.
     merges : {"cut", "raise"}, default="cut"
@@ -103,8 +110,9 @@ def read_tracks(
     ValueError
         If the file is none of these or is damaged; if a column is missing or could be several; if
         the unit or the size of a pixel cannot be known; if frames are not whole numbers from
-        `first_frame` on; if positions are missing or infinite; if a cell has two rows in a frame
-        or several parents; if there are no rows.
+        `first_frame` on; if a lineage lists frames that have no label image; if positions are
+        missing or infinite; if a cell has two rows in a frame or several parents; if there are no
+        rows.
 
     Warns
     -----
@@ -114,6 +122,7 @@ def read_tracks(
     See Also
     --------
     label_fates : What became of each cell.
+    read_labels : Label images.
 
     References
     ----------
@@ -138,22 +147,22 @@ def read_tracks(
     0     7      0  20.0  40.0    <NA>    90
     1     7      1  20.0  60.0    <NA>    95
     """
-    if not isinstance(first_frame, Integral):
-        raise ValueError(f"first_frame is {first_frame!r}; expected a whole number.")
+    if first_frame is not None and not isinstance(first_frame, Integral):
+        raise ValueError(f"first_frame is {first_frame!r}; expected None or a whole number.")
     if merges not in ("cut", "raise"):
         raise ValueError(f"merges is {merges!r}; expected 'cut' or 'raise'.")
-    raw = _read(path, columns, labels, visible_only, merges, object_type)
+    raw = _read(path, columns, labels, first_frame, visible_only, merges, object_type)
     for note in raw.notes:
         warnings.warn(f"{raw.where}: {note}.", stacklevel=2)
     return tidy(
         in_pixels(raw, pixel_size, units),
         where=raw.where,
-        first_frame=first_frame,
+        first_frame=raw.first_frame if first_frame is None else first_frame,
         if_duplicated=raw.if_duplicated,
     )
 
 
-def _read(path, columns, labels, visible_only, merges, object_type):
+def _read(path, columns, labels, first_frame, visible_only, merges, object_type):
     if isinstance(path, pd.DataFrame):
         _refuse("labels", labels, "the data frame")
         return tracks_of_table(path, "the data frame", columns=columns, visible_only=visible_only)
@@ -173,7 +182,7 @@ def _read(path, columns, labels, visible_only, merges, object_type):
     if form == "hdf5":
         return read_btrack(path, where, object_type=object_type)
     if form == "lineage":
-        return read_lineage(path, where, labels=labels)
+        return read_lineage(path, where, labels=labels, first_frame=first_frame)
     read = read_parquet_tracks if form == "parquet" else read_csv_tracks
     return read(path, where, columns=columns, visible_only=visible_only)
 
