@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from pandas.testing import assert_frame_equal
 
-from sklearn_cellfate import read_cells, to_movies, write_cells
+from sklearn_cellfate import movie_column, read_cells, to_movies, write_cells
 from sklearn_cellfate.cli import main
 from sklearn_cellfate.io import extract_cells, label_fates, read_labels, read_stack, read_tracks
 from sklearn_cellfate.quality import flag_all
@@ -97,6 +97,7 @@ def test_it_runs_without_labels_and_without_parents(files, tmp_path, capsys):
     assert {"fate", "label"}.isdisjoint(table) and to_movies(table)[0].shape[1:] == (2, 20, 20)
 
 
+@pytest.mark.filterwarnings("ignore:.* reach the border of their crop")
 def test_options_reach_the_extraction(files, tmp_path):
     output = tmp_path / "cells.parquet"
     extract(files, output, "--mask", "channel", "--size", 9, 14, "--label-column", "cell")
@@ -116,7 +117,7 @@ def test_options_reach_the_readers(files, tmp_path):
     masks = (tifffile.imread(files / "labels.tif") > 0).astype("uint8")
     tifffile.imwrite(tmp_path / "masks.tif", masks, metadata=None)
     tifffile.imwrite(tmp_path / "raw.tif", masks, metadata=None)
-    command = ["extract", tmp_path / "raw.tif", tmp_path / "renamed.csv", "--axes", "TYX"]
+    command = ["extract", tmp_path / "raw.tif", tmp_path / "renamed.csv", "--axes", "tyx"]
     command += ["--labels", tmp_path / "masks.tif", "--binary-labels", "--first-frame", 1]
     command += ["--columns", "nucleus=cell", "when=frame", "-o", tmp_path / "cells.parquet"]
     assert run(*command) == 0
@@ -188,6 +189,105 @@ def test_ctrl_c_while_it_reads(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["movie.tif", "tracks.csv"]
 
 
+def test_sigterm_while_it_writes_leaves_nothing_behind(files, tmp_path, capsys, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminated(source, target):
+        assert source.exists()
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("os.replace", terminated)
+    assert extract(files, tmp_path / "cells.parquet") == 143
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().err.splitlines()[-1] == "sklearn-cellfate: terminated"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_package_that_is_not_installed_is_one_line(files, tmp_path, capsys, monkeypatch):
+    def absent(*args, **kwargs):
+        raise ImportError('two packages more: pip install "sklearn-cellfate[zarr]"')
+
+    monkeypatch.setattr("sklearn_cellfate.io.read_stack", absent)
+    assert extract(files, tmp_path / "cells.parquet") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "sklearn-cellfate[zarr]" in error
+
+
+def test_hot_pixels_of_one_channel_are_looked_for_on_request(files, tmp_path, capsys):
+    output = tmp_path / "cells.parquet"
+    movie = tifffile.imread(files / "well A1.ome.tif")[:, 0]
+    movie[3, 40, 3] = 5000
+    tifffile.imwrite(tmp_path / "one.tif", movie, metadata={"axes": "TYX"})
+    command = ["extract", tmp_path / "one.tif", files / "tracks.csv", "-o", output, "--size", 12]
+    command += ["--labels", files / "labels.tif", "--pixel-size", PIXEL_SIZE]
+    for mask in ("apply", "channel"):
+        assert run(*command, "--mask", mask) == 0
+        printed = capsys.readouterr()
+        assert "hot pixels are not looked for in a single channel" in printed.out
+        assert "could not be judged" not in printed.err
+        assert "flag_hot_pixel" not in read_cells(output)
+        hot = ["--mask", mask, "--hot-pixel-channel", 0, "--hot-pixel-threshold", 1000]
+        assert run(*command, *hot) == 0
+        assert "hot pixels are not" not in capsys.readouterr().out
+        table = read_cells(output)
+        assert table.query("flag_hot_pixel")["cell"].tolist() == [4]
+
+
+def test_options_reach_fates_and_flags(files, tmp_path):
+    output = tmp_path / "cells.parquet"
+    extract(files, output, "--min-daughters", 3, "--min-frames", 8, "--hot-pixel-channel", 1, 0)
+    table = read_cells(output)
+    assert set(table["fate"]) == {"censored"}
+    assert table.query("flag_short")["cell"].tolist() == [1, 2, 3]
+    assert not table["flag_hot_pixel"].any()
+
+
+def test_one_of_several_images_in_a_file_is_chosen(files, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    output = tmp_path / "cells.parquet"
+    with h5py.File(tmp_path / "both.h5", "w") as file:
+        file["raw"] = tifffile.imread(files / "well A1.ome.tif")
+        file["objects"] = tifffile.imread(files / "labels.tif")
+    command = ["extract", tmp_path / "both.h5", files / "tracks.csv", "--labels"]
+    command += [tmp_path / "both.h5", "--dataset", "raw", "--labels-dataset", "objects"]
+    command += ["--axes", "tcyx", "--size", 12, "--pixel-size", PIXEL_SIZE, "-o", output]
+    assert run(*command) == 0
+    expected = expected_table(files).assign(field="both").astype({"field": "str"})
+    assert_frame_equal(read_cells(output)[expected.columns], expected)
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("counted from 1? read_tracks(..., first_frame=1).", "counted from 1? --first-frame 1."),
+        ("read_tracks(..., pixel_size=...) converts.", "--pixel-size converts."),
+        ("pass axes='TYX' if they", "give --axes TYX if they"),
+        ('label_column="cell" says', "--label-column cell says"),
+        ("call read_tracks with units='um'.", "give --units um."),
+        ("read_tracks(..., columns={'a b': 'cell'}).", "--columns a b=cell."),
+        ("choose with dataset='raw/0'", "choose with --dataset raw/0"),
+        ("pass binary=True to number", "give --binary-labels to number"),
+        ("nothing to\n  translate", "nothing to translate"),
+    ],
+)
+def test_advice_is_in_the_words_of_the_command(message, line):
+    from sklearn_cellfate.cli._advice import for_command
+
+    assert for_command(message) == line
+
+
+def test_features_are_columns_that_are_known_measures():
+    from sklearn_cellfate.cli._first_frames import first_frames
+
+    measured = ["area", "MEAN_INTENSITY_CH1", "intensity_mean-0", "eccentricity", "area_in_tracks"]
+    others = ["wtd_x", "wtd_frame", "wtd_area", "bbox_top", "x", "frame_in_tracks", "ID", "FRAME"]
+    others += ["POSITION_X", "centroid-0", "time_in_tracks", "image_id", "spot_id", "padding"]
+    rows = {name: [[1.0, 2.0], [3.0, 4.0]] for name in measured + others}
+    movies = movie_column([np.zeros((2, 1, 4, 4))] * 2)
+    _, taken = first_frames(pd.DataFrame({"movie": movies, **rows}))
+    assert taken == [f"{name}_0%" for name in measured]
+
+
 def test_t98g_becomes_a_table(shared_data, tmp_path, capsys):
     folder = shared_data / "t98g_time_lapse"
     output = tmp_path / "cells.parquet"
@@ -250,8 +350,14 @@ def test_features_that_are_named_are_taken(extracted, tmp_path, capsys):
         (["--columns", "cell"], "--columns takes THEIRS=OURS, found 'cell'"),
         (["--pixel-size", "0.1"], "positions lie outside the field of 64 x 64 pixels"),
         (["--pixel-size", "-1"], "pixel_size"),
-        (["--first-frame", "1"], "first_frame"),
-        (["--axes", "TYX"], "axes='TYX'"),
+        (["--first-frame", "1"], "--first-frame 1"),
+        (["--axes", "tyx"], "--axes TYX"),
+        (["--hot-pixel-channel", "0"], "needs --hot-pixel-threshold"),
+        (
+            ["--hot-pixel-channel", "1", "2"],
+            "--hot-pixel-channel 1 2: the movie has channels 0 to",
+        ),
+        (["--min-frames", "0"], "--min-frames must be 1 or more"),
     ],
 )
 def test_requests_that_cannot_be_met(files, tmp_path, capsys, arguments, words):

@@ -247,6 +247,21 @@ def test_a_neighbour_inside_the_crop_is_not_the_cell():
     assert values(table, "touching").all() and not values(table, "shared").any()
 
 
+def test_positions_on_the_border_of_the_field_belong_to_its_border_pixels():
+    labels = np.zeros((1, 7, 9), int)
+    labels[0, 0, 0], labels[0, 6, 8] = 1, 2
+    movie = NUMBERED[:1]
+    tracks = tracks_of([("first", 0, -0.5, -0.5), ("last", 0, 8.5, 6.5)])
+    table = extract_cells(movie, tracks, labels, size=3)
+    assert values(table, "label").tolist() == [1, 2]
+    assert values(table, "padding").tolist() == [5, 5]
+    assert values(table, "x").tolist() == [-0.5, 8.5]
+    first, last = to_movies(table)
+    assert first[0, 0].tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert last[0, 0].tolist() == [[0, 0, 0], [0, 63, 0], [0, 0, 0]]
+
+
+@pytest.mark.filterwarnings("ignore:.* reach the border of their crop")
 def test_diagonal_neighbours_and_those_just_outside_the_crop():
     labels = np.zeros((1, 9, 9), int)
     labels[0, 3:6, 3:6], labels[0, 6, 6] = 1, 2
@@ -283,6 +298,68 @@ def test_a_missing_label_in_the_column_is_a_cell_without_object():
         assert [list(row) for row in table["area"]] == [[1, 0], [0, 1]]
 
 
+@pytest.mark.filterwarnings("ignore:.* reach the border of their crop", "ignore:all cells")
+def test_a_column_named_label_names_the_objects_and_comes_back_once():
+    labels = np.zeros((2, 7, 9), "uint8")
+    labels[:, 3, 4], labels[:, 3, 5] = 5, 6
+    tracks = tracks_of([(1, 0, 4, 3), (1, 1, 4, 3), (2, 0, 4, 3), (2, 1, 4, 3)])
+    named = tracks.assign(label=pd.array([5, 5, 6, None], "Int64"))
+    table = extract_cells(NUMBERED, named, labels, size=3)
+    assert [list(row) for row in table["label"]] == [[5, 5], [6, 0]]
+    assert "label_in_tracks" not in table
+    expected = extract_cells(NUMBERED, named, labels, size=3, label_column="label")
+    pd.testing.assert_frame_equal(table, expected)
+    without_labels = extract_cells(NUMBERED, named, size=3)
+    assert [list(row) for row in without_labels["label"]] == [[5, 5], [6, None]]
+    text = extract_cells(NUMBERED, tracks.assign(label=list("abcd")), labels, size=3)
+    assert [list(row) for row in text["label"]] == [[5, 5], [5, 5]]
+    assert [list(row) for row in text["label_in_tracks"]] == [["a", "b"], ["c", "d"]]
+
+
+def test_positions_beside_cells_whose_numbers_are_the_labels_are_worth_a_warning():
+    labels = np.zeros((2, 1, 30), "uint8")
+    labels[:, 0, ::3] = np.arange(1, 11)
+    rows = [(cell, t, 3 * (cell - 1), 0) for cell in range(1, 11) for t in (0, 1)]
+    movie = np.ones((2, 1, 30))
+
+    def warnings_of(tracks, **options):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            extract_cells(movie, tracks, labels, size=1, mask=None, **options)
+        return [str(w.message) for w in caught if "crop" not in str(w.message)]
+
+    tracks = tracks_of(rows)
+    assert warnings_of(tracks) == []
+    tracks.loc[[0, 4, 8], "x"] += 1  # on background
+    tracks.loc[[7], "x"] += 3  # on a neighbour
+    (warning,) = warnings_of(tracks)
+    assert warning.startswith("in 4 of 20 rows") and 'label_column="cell"' in warning
+    assert warnings_of(tracks, label_column="cell") == []
+    tracks.loc[[9], "x"] += 3
+    assert warnings_of(tracks) == [], "labels that are not the cells' numbers"
+
+
+def test_crops_smaller_than_cells_are_worth_a_warning():
+    labels = np.zeros((1, 40, 60), "uint8")
+    rows = []
+    for i in range(20):
+        y, x = 6 + 9 * (i // 5), 6 + 10 * (i % 5)
+        labels[0, y - 1 : y + 2, x - 1 : x + 2] = i + 1
+        rows.append((i, 0, x, y))
+    labels[0, :5, :5] = 30  # at the edge of the field: cut there, not by the crop
+    rows.append((30, 0, 2, 2))
+    movie = np.ones((1, 40, 60))
+    for n_long in (0, 2, 3):
+        labels[0, 5:8, [6 + 10 * i + 2 for i in range(n_long)]] = np.arange(1, n_long + 1)[:, None]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            table = extract_cells(movie, tracks_of(rows), labels, size=5)
+        assert values(table, "cut").sum() == n_long + 1
+        assert len(caught) == (n_long == 3), "a tenth is not more than a tenth"
+    assert str(caught[0].message).startswith("3 of 20 objects reach the border of their crop")
+    assert "take a larger size" in str(caught[0].message) and caught[0].filename == __file__
+
+
 def test_most_cells_without_object_are_worth_a_warning():
     labels = np.ones((2, 7, 9), "uint8")
     tracks = tracks_of([(1, 0, 4, 3), (1, 1, 4, 3)], own=[2, 2])
@@ -293,6 +370,7 @@ def test_most_cells_without_object_are_worth_a_warning():
         extract_cells(NUMBERED, tracks, 0 * labels, size=3)
 
 
+@pytest.mark.filterwarnings("ignore:.* reach the border of their crop")
 def test_a_binary_mask_is_worth_a_warning():
     two = tracks_of([(cell, t, 4 + cell, 3) for cell in (1, 2) for t in (0, 1)])
     labels = np.zeros((2, 7, 9), "uint8")
@@ -571,6 +649,8 @@ GOOD = tracks_of([(1, 0, 4, 3), (1, 1, 4, 3), (2, 1, 5, 3)])
             "frames 0 to 2, .* 2 frames, 0 to 1: 1 rows .* cell 1",
         ),
         (GOOD.assign(frame=[1, 2, 2]), r"cell 1 in frame 2\. Are they counted from 1\?"),
+        (GOOD.assign(frame=[8, 9, 9]), r"counted from 8\? read_tracks\(\.\.\., first_frame=8\)"),
+        (GOOD.assign(frame=[8, 9, 10]), r"cell 1 in frame 8\.$"),
         (GOOD.assign(frame=[0, -1, 1]), "frames -1 to 1"),
         (
             GOOD.assign(frame=[0, 0.5, 1]),
@@ -587,7 +667,7 @@ GOOD = tracks_of([(1, 0, 4, 3), (1, 1, 4, 3), (2, 1, 5, 3)])
             GOOD.assign(x=[4, 4, 8.6]),
             "1 of 3 .* 7 x 9 pixels, first cell 2 in frame 1 at x=8.6",
         ),
-        (GOOD.assign(y=[-0.5, 4, 4]), "y=-0.5. Are they in micrometres"),
+        (GOOD.assign(y=[-0.6, 4, 4]), "y=-0.6. Are they in micrometres"),
         (GOOD.assign(x=["4", "4", "5"]), "column 'x' .* not numbers"),
         (GOOD.assign(cell=[1, None, 2]), "1 rows of the tracks have no cell"),
         (GOOD.assign(cell=pd.Series([1, "a", 2], dtype=object)), "mixes numbers and text"),
@@ -665,6 +745,17 @@ def test_things_of_the_wrong_kind():
 # Real data -------------------------------------------------------------------------------------
 
 
+def test_t98g_says_where_positions_lie_beside_their_cells(shared_data):
+    tifffile = pytest.importorskip("tifffile")
+    folder = shared_data / "t98g_time_lapse"
+    tracks = pd.read_csv(folder / "tracks.csv").rename(columns={"particle": "cell"})
+    tracks[["x", "y"]] /= 0.87
+    movie, labels = (tifffile.imread(folder / f"{name}.tif") for name in ("phase", "labels"))
+    with pytest.warns(UserWarning, match='in 14 of 2641 rows .* label_column="cell"'):
+        extract_cells(movie, tracks, labels, size=200)
+
+
+@pytest.mark.filterwarnings("ignore:.* reach the border of their crop")
 def test_t98g_cells_have_their_areas_and_lie_in_the_centre(shared_data):
     tifffile = pytest.importorskip("tifffile")
     folder = shared_data / "t98g_time_lapse"

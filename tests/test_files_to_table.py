@@ -172,6 +172,7 @@ def test_what_is_said_of_each_frame_is_true(experiment, table, truth):
         ("gap", ["gap"]),
         ("short", ["short"]),
         ("off_mask", ["off_mask"]),
+        ("debris", ["debris"]),
     ],
 )
 def test_each_flag_takes_the_cells_that_have_its_defects_and_no_other(
@@ -200,14 +201,8 @@ def test_hot_pixels_are_found_in_their_frames_and_can_be_cut_out(experiment, tab
 
 def test_every_clean_cell_is_kept_and_no_other(flagged, truth):
     taken = flagged.filter(like="flag_").any(axis=1)
-    np.testing.assert_array_equal(taken, ~(truth["clean"] | only_debris(truth)))
+    np.testing.assert_array_equal(taken, ~truth["clean"])
     assert truth["clean"].sum() == 20
-
-
-def only_debris(truth):
-    """Cells with no fault but a piece of debris that has their label: that is mended, not cut."""
-    others = ["edge", "touching", "merged", "late", "short", "gap", "off_mask", "hot_pixel"]
-    return truth["debris"] & ~truth[others].any(axis=1)
 
 
 def test_debris_with_the_label_of_a_nucleus_is_removed_by_largest_object(experiment, table, truth):
@@ -272,4 +267,4 @@ def test_no_experiment_fools_the_chain(seed, tmp_path):
     flags = flag_all(table, min_frames=SHORTEST).filter(like="flag_")
     truth = experiment.cells
     assert table["cell"].tolist() == truth["cell"].tolist()
-    np.testing.assert_array_equal(flags.any(axis=1), ~(truth["clean"] | only_debris(truth)))
+    np.testing.assert_array_equal(flags.any(axis=1), ~truth["clean"])

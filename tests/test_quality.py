@@ -16,7 +16,9 @@ from sklearn_cellfate.quality import (
     drop_frames,
     flag_after_mitosis,
     flag_all,
+    flag_cut,
     flag_daughter,
+    flag_debris,
     flag_edge,
     flag_gap,
     flag_hot_pixel,
@@ -64,8 +66,9 @@ def clean_table():
         frame=[list(range(n)) for n in n_frames],
         padding=[[0] * n for n in n_frames],
         label=[[cell] * n for cell, n in zip([1, 2, 3], n_frames)],
-        area=[[100] * n for n in n_frames],
+        area=[[16] * n for n in n_frames],
         at_edge=[[False] * n for n in n_frames],
+        cut=[[False] * n for n in n_frames],
         touching=[[False] * n for n in n_frames],
         shared=[[False] * n for n in n_frames],
     )
@@ -80,6 +83,8 @@ ALL_FLAGS = [
     "flag_gap",
     "flag_short",
     "flag_off_mask",
+    "flag_cut",
+    "flag_debris",
 ]
 
 
@@ -222,6 +227,7 @@ def test_short_counts_frames_or_else_the_movie():
 def test_off_mask_is_label_0_and_on_request_another_label():
     table = table_of(label=[[5, 5, 5], [5, 0, 5], [5, 6, 6], [7, 8], [0, 0]])
     assert flag_off_mask(table)["flag_off_mask"].tolist() == [False, True, False, False, True]
+    assert flag_off_mask(table, same_label=False).equals(flag_off_mask(table))
     strict = flag_off_mask(table, same_label=True)
     assert strict["flag_off_mask"].tolist() == [False, True, True, True, True]
     assert strict["off_mask"].tolist()[1:4] == [
@@ -229,6 +235,91 @@ def test_off_mask_is_label_0_and_on_request_another_label():
         [True, False, False],
         [False, True],
     ]
+
+
+@pytest.mark.parametrize(("n_kept", "tracked"), [(9, True), (8, False)])
+def test_labels_are_tracked_if_nine_of_ten_cells_keep_theirs(n_kept, tracked):
+    kept = [[cell, 0, cell] for cell in range(1, n_kept + 1)]
+    changing = [[50, 50, 51]] * (10 - n_kept)
+    once = [[60], [61, 0], [0, 0]]  # which say nothing of it
+    marked = flag_off_mask(table_of(label=kept + changing + once))["off_mask"]
+    assert marked.tolist()[:n_kept] == [[False, True, False]] * n_kept
+    assert marked.tolist()[n_kept] == [False, False, tracked]
+
+
+def test_cut_is_where_the_own_mask_reaches_the_border_of_the_crop():
+    flagged = flag_cut(table_of(cut=[[False, True], [False, False], []]))
+    assert flagged["flag_cut"].tolist() == [True, False, False]
+    assert drop_frames(flagged, "cut")["flag_cut"].tolist() == [False, False, False]
+
+
+# Debris ---------------------------------------------------------------------------------------
+
+
+def movie_in_pieces(*sizes_of_second, side=8):
+    """A frame each: an object of 9 pixels, and apart from it one of the given size, in a row."""
+    movie = np.zeros((len(sizes_of_second), 2, side, side), dtype=np.uint16)
+    movie[:, 1, 1:4, 1:4] = 7
+    for frame, size in zip(movie, sizes_of_second):
+        frame[0, 6, :size] = 5  # seen in the other channel
+    return movie
+
+
+def debris_of(*movies, **options):
+    return flag_debris(pd.DataFrame({"movie": movie_column(list(movies))}), **options)
+
+
+def test_debris_is_a_second_piece_of_at_least_min_pixels():
+    flagged = debris_of(movie_in_pieces(0, 2, 3, 4, 0), movie_in_pieces(0, 0))
+    assert flagged["debris"].tolist() == [[False, False, True, True, False], [False, False]]
+    assert flagged["flag_debris"].tolist() == [True, False]
+    assert debris_of(movie_in_pieces(0, 2, 3, 4, 0), min_pixels=4)["debris"].tolist() == [
+        [False, False, False, True, False]
+    ]
+
+
+def test_pieces_that_share_a_corner_are_one_and_frames_are_not_connected():
+    movie = np.zeros((3, 1, 6, 6))
+    movie[1, 0, :2, :2] = movie[1, 0, 2:4, 2:4] = 1
+    movie[0, 0, 4:, 4:] = movie[2, 0, :2, 4:] = 1
+    assert not debris_of(movie)["flag_debris"][0]
+
+
+def test_a_nucleus_that_falls_to_pieces_at_the_end_dies():
+    dies, always = movie_in_pieces(0, 4, 0, 4, 4), movie_in_pieces(4, 4, 4)
+    flagged = debris_of(dies, always)
+    assert flagged["debris"].tolist() == [[False, True, False, False, False], [True] * 3]
+    flagged = debris_of(dies, always, at_end=True)
+    assert flagged["debris"].tolist() == [[False, True, False, True, True], [True] * 3]
+
+
+def test_debris_is_looked_for_in_the_mask_channel_or_where_there_is_no_background():
+    raw = np.full((3, 2, 8, 8), 100, dtype=np.uint16)
+    raw[:, 1] = movie_in_pieces(0, 4, 0).any(axis=1)
+    table = pd.DataFrame({"movie": movie_column([raw]), "area": [[9, 13, 9]]})
+    flagged = flag_debris(table, mask_channel=-1)
+    assert flagged["debris"].tolist() == [[False, True, False]]
+    with pytest.raises(ValueError, match="background is 0, .* row 0 has 64 positive .* is 9"):
+        flag_debris(table)
+    masked = table.assign(movie=movie_column([raw * raw[:, 1:]]))
+    assert flag_debris(masked)["debris"].tolist() == [[False, True, False]]
+    with pytest.warns(UserWarning, match=r"debris \(needs the column 'area' or mask_channel\)"):
+        flag_all(masked.drop(columns="area"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_debris_agrees_with_one_frame_at_a_time(seed):
+    from scipy.ndimage import label
+
+    rng = np.random.default_rng(seed)
+    movies = [(rng.random((n, 2, 9, 11)) < 0.12).astype("uint8") for n in (1, 60, 7, 300)]
+    expected = []
+    for frame in np.concatenate(movies):
+        pieces = label(frame.any(axis=0), np.ones((3, 3)))[0]
+        expected.append(np.sort(np.bincount(pieces.ravel())[1:])[::-1][1:2].sum() >= 4)
+    found = debris_of(*movies, min_pixels=4, at_end=True)["debris"]
+    assert np.concatenate(found.tolist()).tolist() == expected
+    assert 0.05 < np.mean(expected) < 0.95
 
 
 # Hot pixels -----------------------------------------------------------------------------------
@@ -526,25 +617,32 @@ def test_flag_all_finds_nothing_in_clean_cells():
 
 
 def test_flag_all_finds_each_planted_defect_in_its_cell_and_frame():
-    table = pd.concat([clean_table()] * 3, ignore_index=True).iloc[:8]
-    table["cell"] = range(1, 9)
+    table = pd.concat([clean_table()] * 4, ignore_index=True).iloc[:10]
+    table["cell"] = range(1, 11)
     table["field"] = "a"
-    edge, daughter, mother, merged, hot, gap, short, off = range(8)
-    values = {name: table[name].tolist() for name in ("frame", "at_edge", "touching", "label")}
+    edge, daughter, mother, merged, hot, gap, short, off, cut_off, debris = range(10)
+    values = {
+        name: table[name].tolist() for name in ("frame", "at_edge", "touching", "label", "cut")
+    }
     values["at_edge"][edge][3] = True
     values["frame"][daughter] = list(range(4, 16))
     values["touching"][merged][5] = True
     values["frame"][gap][6:] = range(7, 13)
     values["label"][off][2] = 0
+    values["cut"][cut_off][11] = True
     for name, value in values.items():
         table[name] = lists(value, table[name].dtype.pyarrow_dtype.value_type)
-    table["parent"] = pd.array([None, 3, *[None] * 6], dtype="Int64")
+    table["parent"] = pd.array([None, 3, *[None] * 8], dtype="Int64")
     movies = [movie.copy() for movie in to_movies(table)]
     movies[hot][7, 0, 1, 1] = 50
+    movies[debris][4, :, 3] = 0
+    movies[debris][4, :, 2] = 0
+    movies[debris][4, :, 3, :3] = 1
     table["movie"] = movie_column(movies)
     flagged = flag_all(table)
-    expected = np.zeros((8, 8), dtype=bool)
-    for column, row in enumerate([edge, daughter, mother, merged, hot, gap, short, off]):
+    expected = np.zeros((10, 10), dtype=bool)
+    order = [edge, daughter, mother, merged, hot, gap, short, off, cut_off, debris]
+    for column, row in enumerate(order):
         expected[row, column] = column != ALL_FLAGS.index("flag_short")
     np.testing.assert_array_equal(flagged[ALL_FLAGS], expected)
     assert flagged["after_mitosis"].tolist()[mother] == [False] * 4 + [True] * 8
@@ -561,7 +659,9 @@ def test_flag_all_says_what_it_could_not_judge():
         flagged = flag_all(table, min_frames=2)
     assert list(flagged.filter(like="flag_")) == ["flag_daughter", "flag_gap", "flag_short"]
     message = str(warned[0].message)
-    assert message.startswith("5 of 8 flags could not be judged: edge (needs the column 'at_edge'")
+    assert message.startswith(
+        "7 of 10 flags could not be judged: edge (needs the column 'at_edge'"
+    )
     for reason in ("after_mitosis (needs the column 'cell')", "hot_pixel (needs 2 channels"):
         assert reason in message
     assert warned[0].filename == __file__
@@ -569,7 +669,7 @@ def test_flag_all_says_what_it_could_not_judge():
 
 def test_flag_all_hands_its_parameters_on():
     table = clean_table()
-    area = [[100] * 6 + [140] * 6] * 3
+    area = [[20] * 6 + [28] * 6] * 3
     flagged = flag_all(
         table.assign(area=lists(area, pa.int64())),
         area_jump=1.3,
@@ -671,6 +771,8 @@ SINGLE = [
     flag_gap,
     flag_short,
     flag_off_mask,
+    flag_cut,
+    flag_debris,
 ]
 EVERY_FLAG = pytest.mark.parametrize("flag", SINGLE, ids=lambda flag: flag.__name__)
 
@@ -738,6 +840,8 @@ def test_missing_columns_are_named_and_errors_survive_a_worker(flag):
         (flag_gap, "frame"),
         (flag_short, "frame"),
         (flag_off_mask, "label"),
+        (flag_cut, "cut"),
+        (flag_debris, "area"),
     ],
 )
 def test_missing_values_and_wrong_types_are_refused_by_column(flag, name):
@@ -798,6 +902,8 @@ def test_a_column_of_the_users_own_is_not_replaced_by_marks():
         (flag_merged, {"by": "area"}),
         (flag_short, {"min_frames": 0}),
         (flag_off_mask, {"same_label": "yes"}),
+        (flag_debris, {"min_pixels": 0}),
+        (flag_debris, {"mask_channel": 2}),
     ],
 )
 def test_parameters_are_checked(flag, parameter):

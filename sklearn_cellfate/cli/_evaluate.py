@@ -23,7 +23,7 @@ def add_command(commands):
         nargs="+",
         metavar="COLUMN",
         help="measured columns (default: all numeric columns but target and groups; of a table "
-        "of movies, what is measured in each cell's first frame)",
+        "of movies, the columns with names of known measures, in each cell's first frame)",
     )
     parser.add_argument("--image", metavar="COLUMN", help="the image column, if there are several")
     parser.add_argument("--output", default="fate_report", metavar="DIR", help="%(default)s")
@@ -58,8 +58,8 @@ def _evaluate(options):
     features = options.features
     if features is None and measured is not None:
         features = [name for name in measured if name not in (options.target, options.groups)]
-        print("No --features named: every number measured in that frame is taken for one, but not")
-        print("names, places and times, and nothing that is known of the cell's whole life.")
+        print("No --features named: taken are columns of lists whose names are those of known")
+        print("measures, such as area or mean_intensity. Name others as COLUMN_0%.")
     _say_flagged(table)
     _evaluate_table(options, table, options.target, options.groups, features)
 

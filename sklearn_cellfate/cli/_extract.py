@@ -1,10 +1,12 @@
 """``extract``: from a movie and its tracks to a cell table."""
 
+import argparse
 import contextlib
 import sys
 import warnings
 from pathlib import Path
 
+from sklearn_cellfate.cli._advice import for_command
 from sklearn_cellfate.table import listing, to_movies, write_cells
 
 MASKS = {"apply": "apply", "channel": "channel", "none": None}
@@ -35,6 +37,7 @@ def add_command(commands):
     )
     _add_reading(parser)
     _add_cropping(parser)
+    _add_judging(parser)
     parser.set_defaults(run=_extract)
 
 
@@ -53,15 +56,24 @@ def _add_reading(parser):
     reading.add_argument(
         "--axes",
         metavar="TYX",
+        type=str.upper,
         help="a letter a dimension of the movie, slowest first (T frame, C channel, Y, X), "
         "where the file does not say",
     )
     reading.add_argument(
+        "--dataset",
+        type=_dataset,
+        metavar="NAME",
+        help="which of several images in the movie's file: a number in TIFF, a path in HDF5",
+    )
+    reading.add_argument(
+        "--labels-dataset", type=_dataset, metavar="NAME", help="the same for the label images"
+    )
+    reading.add_argument(
         "--first-frame",
         type=int,
-        default=0,
         metavar="N",
-        help="number of the movie's first frame in the tracks (%(default)s)",
+        help="number of the movie's first frame in the tracks (0, unless the files say another)",
     )
     reading.add_argument(
         "--columns",
@@ -72,8 +84,9 @@ def _add_reading(parser):
     )
     reading.add_argument(
         "--binary-labels",
-        action="store_true",
-        help="the label images are masks: number the objects of each frame",
+        action=argparse.BooleanOptionalAction,
+        help="the label images are masks: number the objects of each frame; with --no-, they are "
+        "labels, even if they look like masks",
     )
 
 
@@ -98,8 +111,44 @@ def _add_cropping(parser):
         "--label-column",
         metavar="COLUMN",
         help="column of the tracks with the label of the cell's object, such as cell (default: "
-        "the object under the cell's position)",
+        "label, if the tracks have it, or else the object under the cell's position)",
     )
+
+
+def _add_judging(parser):
+    judging = parser.add_argument_group("what to say of the cells")
+    judging.add_argument(
+        "--min-frames",
+        type=int,
+        default=11,
+        metavar="N",
+        help="cells with fewer frames are flagged as short (%(default)s)",
+    )
+    judging.add_argument(
+        "--min-daughters",
+        type=int,
+        default=1,
+        metavar="N",
+        help="a cell with fewer daughters did not divide (%(default)s)",
+    )
+    judging.add_argument(
+        "--hot-pixel-channel",
+        type=int,
+        nargs="+",
+        metavar="CHANNEL",
+        help="the channel to look for hot pixels in, or the two whose ratio to look at (0 1)",
+    )
+    judging.add_argument(
+        "--hot-pixel-threshold",
+        type=float,
+        metavar="VALUE",
+        help="how far a hot pixel is above all others of its crop: a ratio (4), or grey values "
+        "where one channel is named",
+    )
+
+
+def _dataset(text):
+    return int(text) if text.isdecimal() else text
 
 
 def _extract(options):
@@ -107,11 +156,20 @@ def _extract(options):
     from sklearn_cellfate.io import extract_cells, read_labels, read_stack, read_tracks
 
     with _warnings_in_a_line():
-        stack = read_stack(options.stack, axes=options.axes, pixel_size=options.pixel_size)
+        stack = read_stack(
+            options.stack,
+            axes=options.axes,
+            pixel_size=options.pixel_size,
+            dataset=options.dataset,
+        )
+        channel = _hot_pixel_channel(options, stack.shape[1])
         labels = None
         if options.labels is not None:
             labels = read_labels(
-                options.labels, axes=_axes_of_labels(options), binary=options.binary_labels or None
+                options.labels,
+                axes=_axes_of_labels(options),
+                dataset=options.labels_dataset,
+                binary=options.binary_labels,
             )
         tracks = read_tracks(
             options.tracks,
@@ -130,9 +188,14 @@ def _extract(options):
             verbose=1,
         )
         _say_what(table, stack)
-        table = _with_fates(table, tracks, len(stack))
+        table = _with_fates(table, tracks, len(stack), options.min_daughters)
+        threshold = options.hot_pixel_threshold
         table = _with_flags(
-            table, -1 if labels is not None and options.mask == "channel" else None
+            table,
+            channel=channel,
+            mask_channel=-1 if labels is not None and options.mask == "channel" else None,
+            min_frames=options.min_frames,
+            **({} if threshold is None else {"threshold": threshold}),
         )
     write_cells(table, options.output)
     size = Path(options.output).stat().st_size / 1e6
@@ -150,9 +213,17 @@ def _check(options):
         raise ValueError(f"--output {options.output!r} is a folder; name a file.")
     if len(options.size) > 2:
         raise ValueError(f"--size takes one or two numbers, found {len(options.size)}.")
+    for name in ("min_frames", "min_daughters"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')} must be 1 or more.")
+    channels = options.hot_pixel_channel
+    if channels is not None and len(channels) > 2:
+        raise ValueError(f"--hot-pixel-channel takes one or two numbers, found {len(channels)}.")
+    if channels is not None and len(channels) == 1 and options.hot_pixel_threshold is None:
+        raise ValueError("--hot-pixel-channel of one channel needs --hot-pixel-threshold.")
     if options.labels is None:
-        for name in ("label_column", "binary_labels"):
-            if getattr(options, name):
+        for name in ("label_column", "binary_labels", "labels_dataset"):
+            if getattr(options, name) is not None:
                 raise ValueError(f"--{name.replace('_', '-')} is given but no --labels.")
         if options.mask == "channel":
             raise ValueError("--mask channel is given but no --labels.")
@@ -182,13 +253,14 @@ def _say_what(table, stack):
     )
 
 
-def _with_fates(table, tracks, n_frames):
+def _with_fates(table, tracks, n_frames, min_daughters):
     from sklearn_cellfate.io import label_fates
 
     if tracks["parent"].isna().all():
         print("no cell has a parent in these tracks, so no fates are added")
         return table
-    fates = label_fates(tracks, n_frames=n_frames).set_index("cell").loc[table["cell"]]
+    fates = label_fates(tracks, n_frames=n_frames, min_daughters=min_daughters)
+    fates = fates.set_index("cell").loc[table["cell"]]
     taken = {name: f"{name}_in_tracks" for name in table.columns.intersection(fates.columns)}
     table = table.rename(columns=taken)
     for position, name in enumerate(fates.columns, start=table.columns.get_loc("movie")):
@@ -198,13 +270,30 @@ def _with_fates(table, tracks, n_frames):
     return table
 
 
-def _with_flags(table, mask_channel):
+def _hot_pixel_channel(options, n_channels):
+    """Return the channels to judge hot pixels by; None where nothing says how bright is hot."""
+    channels = options.hot_pixel_channel
+    if channels is None:
+        if n_channels > 1:
+            return 0, 1
+        print("hot pixels are not looked for in a single channel, unless you say from which grey")
+        print("value on: --hot-pixel-channel 0 --hot-pixel-threshold VALUE")
+        return None
+    if not all(0 <= channel < n_channels for channel in channels):
+        raise ValueError(
+            f"--hot-pixel-channel {' '.join(map(str, channels))}: the movie has channels 0 to "
+            f"{n_channels - 1}."
+        )
+    return channels[0] if len(channels) == 1 else tuple(channels)
+
+
+def _with_flags(table, **options):
     from sklearn_cellfate.quality import flag_all, summarize_quality
 
     clash = [name for name in table.columns if str(name).startswith("flag_")]
     if clash:
         raise ValueError(f"the tracks have columns {listing(clash)}, which flags would replace.")
-    table = flag_all(table, mask_channel=mask_channel)
+    table = flag_all(table, **options)
     print(f"quality, no cell is dropped:\n{summarize_quality(table).to_string()}")
     return table
 
@@ -214,7 +303,7 @@ def _warnings_in_a_line():
     """Show what the readers warn of as one line each, without the place in the code."""
 
     def show(message, *args, **kwargs):
-        print(f"sklearn-cellfate: warning: {' '.join(str(message).split())}", file=sys.stderr)
+        print(f"sklearn-cellfate: warning: {for_command(message)}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

@@ -1,5 +1,7 @@
 """A table of movies, as extract writes it, seen at each cell's first frame."""
 
+import re
+
 import pandas as pd
 import pyarrow as pa
 
@@ -7,12 +9,27 @@ from sklearn_cellfate.table import image_column_names, is_movie_dtype, movie_col
 
 FIRST = "_0%"  # how RelativeTimeSampler names what it takes there
 
-# What says which cell, where or when, in the words of extract_cells and of trackers.
-NAMES_AND_PLACES = {
-    *("cell", "field", "parent", "label", "padding", "frame", "time", "x", "y", "z", "t"),
-    *("id", "spot_id", "track", "track_id", "track_index", "root", "generation"),
-    *("position_x", "position_y", "position_z", "position_t"),
+# What is measured on the object of a cell in one frame, in the words of extract_cells, of this
+# package's features, of scikit-image, CellProfiler, TrackMate and btrack. Whole names, without
+# the number of a channel behind them: any other may be a name, a place or a time in disguise, or
+# an average over frames that are yet to come.
+MEASURES = {
+    *("area", "area_bbox", "area_convex", "area_filled", "convex_area", "filled_area"),
+    *("num_pixels", "volume", "perimeter", "perimeter_crofton", "perimeter_length"),
+    *("radius", "diameter", "equivalent_diameter", "equivalent_diameter_area"),
+    *("estimated_diameter", "feret_diameter_max", "ellipse_major", "ellipse_minor"),
+    *("axis_major_length", "axis_minor_length", "major_axis_length", "minor_axis_length"),
+    *("ellipse_aspectratio", "aspect_ratio", "eccentricity", "extent", "compactness"),
+    *("circularity", "form_factor", "roundness", "solidity", "true_solidity", "shape_index"),
+    *("euler_number", "speed", "fret_ratio", "entropy", "mean", "variance", "std", "median"),
+    *(
+        f"{one}_{other}"
+        for kind in ("mean", "median", "min", "max", "std", "sum", "total", "integrated")
+        for one, other in ((kind, "intensity"), ("intensity", kind))
+    ),
+    *("contrast", "snr", "total_intensity", "intensity"),
 }
+CHANNEL = re.compile(r"[_-]?(ch|c|channel)?_?\d+$")
 
 
 def first_frames(table):
@@ -29,7 +46,8 @@ def first_frames(table):
     table : DataFrame
         `table` itself where it has images, or no movies.
     measured : list of str or None
-        Of a sampled table, the columns of numbers measured in that frame; None of others.
+        Of a sampled table, the columns of numbers that are known measures of a cell in that
+        frame; None of others.
     """
     if image_column_names(table) or not movie_column_names(table):
         return table, None
@@ -44,8 +62,13 @@ def first_frames(table):
         "The table has movies: cells are seen in their first frame, and so are columns that have"
     )
     print("a value a frame.")
-    measured = [f"{name}{FIRST}" for name in numbers if name.lower() not in NAMES_AND_PLACES]
+    measured = [f"{name}{FIRST}" for name in numbers if _is_measure(name)]
     return sampled, [name for name in measured if sampled[name].notna().any()]
+
+
+def _is_measure(name):
+    name = name.lower()
+    return not MEASURES.isdisjoint((name, CHANNEL.sub("", name), name.removesuffix("_in_tracks")))
 
 
 def _kind_of_list(column):

@@ -145,9 +145,9 @@ def make_time_lapse(
     where its splitting is switched off. The XML has a family as one track that divides.
 
     Positions are the centroids of the segmented pixels, or where those lie beside the nucleus,
-    as between the pieces of a dying one, the nearest of its pixels. Where two nuclei are merged,
-    each has its own position still, as after correction by hand. Debris has spots that belong to
-    no track.
+    as between the pieces of a dying one (which have one label), the nearest of its pixels. Where
+    two nuclei are merged, each has its own position still, as after correction by hand. Debris
+    has spots that belong to no track.
 
     Whether a clean cell divides depends on its ERK activity and size in the first frame, as in
     :func:`make_cell_movies` with its default `effect`. Cells with a planted defect do not divide.

@@ -23,6 +23,9 @@ from sklearn_cellfate.table import movie_column_of_frames
 __all__ = ["extract_cells"]
 
 MASKS = ("apply", "channel", None)
+INNERMOST_BORDER = -0.5 + 1e-9  # pixels
+MANY_CUT = 0.1  # of all objects
+MOSTLY_CELLS = 0.8  # of all rows
 MEASURED = {
     "label": np.int64,
     "area": np.int64,
@@ -71,7 +74,8 @@ def extract_cells(
         one more channel, the last. None: pixels stay raw. Without `labels`, pixels stay raw.
     label_column : str, default=None
         Column of `tracks` that holds the label of the cell's object, a missing value where it
-        has none. By default the own object is the one under the cell's position.
+        has none. By default a column ``label`` of numbers, which lineages of the Cell Tracking
+        Challenge have; in tracks without one the own object is that under the cell's position.
     n_jobs : int, default=None
         Fields of view read at the same time, see :class:`joblib.Parallel`. Under
         ``joblib.parallel_config("dask")`` the workers of a Dask cluster read them.
@@ -95,7 +99,7 @@ def extract_cells(
           may go on beyond; ``touching`` (bool): one of its pixels has a pixel of another label
           above, below, left or right of it; ``shared`` (bool): another cell has the same object.
         - columns of `tracks` that change within a cell. A name that is already taken gets
-          ``_in_tracks`` behind it.
+          ``_in_tracks`` behind it; a column ``label`` that named the own objects is not repeated.
 
     Raises
     ------
@@ -112,7 +116,11 @@ def extract_cells(
     -----
     UserWarning
         If most cells have no object, or all the same: positions, labels or `label_column` are
-        then likely wrong. If several fields are given and one has no cells.
+        then likely wrong. If the labels under the positions are the cells' numbers in most rows
+        and not in others: those positions likely lie beside their cells, as the centroid of a
+        concave cell does, and ``label_column="cell"`` is meant. If more than a tenth of the
+        objects that lie whole in the field reach the border of their crops. If several fields are
+        given and one has no cells.
 
     See Also
     --------
@@ -127,7 +135,8 @@ def extract_cells(
     are equally near, it is the one that starts earlier: an even crop around a whole position has
     its extra row above and its extra column left of it (the position is at index ``h // 2``),
     and an odd crop around a position halfway between two pixels is centred on the first. The
-    pixel under a position is found by the same rule.
+    pixel under a position is found by the same rule. Positions up to half a pixel outside of
+    the centres of the outermost pixels lie on these pixels, and are in the field.
 
     Examples
     --------
@@ -161,7 +170,7 @@ def extract_cells(
         jobs = [delayed(_cut_field)(field, shape, mask) for field in fields]
         finished = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
         results = list(tqdm(finished, total=len(jobs), unit="field", disable=not verbose))
-    _warn_of_labels(fields, [measured for _, measured in results], label_column)
+    _warn_of_labels(fields, [measured for _, measured in results])
     return _make_table(fields, results)
 
 
@@ -188,7 +197,8 @@ def _check_fits(shape, fields):
 def _cut_field(field, shape, mask, verbose=0):
     """Return the crops of a field, one a row of its tracks, and what was measured on them."""
     n_rows, (_, channels, height, width) = len(field.tracks), field.stack.shape
-    y, x = field.tracks["y"], field.tracks["x"]
+    # The very border, halfway between the first pixel and none, belongs to the first pixel.
+    y, x = (np.maximum(field.tracks[axis], INNERMOST_BORDER) for axis in "yx")
     top, left = window_starts(y, shape[0]), window_starts(x, shape[1])
     covered = count_inside(top, shape[0], height) * count_inside(left, shape[1], width)
     measured = {"padding": shape[0] * shape[1] - covered}
@@ -235,27 +245,72 @@ def _by_frame(frames):
     return list(zip(numbers.tolist(), np.split(order, starts[1:])))
 
 
-def _warn_of_labels(fields, measured, label_column):
-    """Warn of labels that cannot be meant as they are."""
+def _warn_of_labels(fields, measured):
+    """Warn of labels that cannot be meant as they are, and of crops too small for the objects."""
     if fields[0].labels is None:
         return
-    label = np.concatenate([found["label"] for found in measured])
-    without = np.count_nonzero(label == 0)
-    if 2 * without > len(label):
-        where = (
-            "the position lies on background; are x and y in pixels, and do frames and labels "
-            "belong together?"
-            if label_column is None
-            else f"the label in column {label_column!r} is not in the crop; is it another column?"
-        )
-        warnings.warn(f"in {without} of {len(label)} rows of the tracks {where}", stacklevel=3)
-    found = np.unique(label[label != 0])
-    if len(found) == 1 and any(of_field["shared"].any() for of_field in measured):
-        warnings.warn(
-            f"all cells have the label {found[0]}: are the labels a mask? "
-            "skimage.measure.label numbers its objects.",
-            stacklevel=3,
-        )
+    rows = pd.concat(
+        [
+            pd.DataFrame({name: found[name] for name in ("label", "cut", "at_edge", "shared")})
+            .assign(cell=field.tracks["cell"], given=field.label_column)
+            .astype({"given": object})
+            for field, found in zip(fields, measured)
+        ],
+        ignore_index=True,
+    )
+    for warning in (_without_object(rows), _all_the_same(rows), _not_the_cells(rows), _cut(rows)):
+        if warning:
+            warnings.warn(warning, stacklevel=3)
+
+
+def _without_object(rows):
+    without = rows["label"] == 0
+    if 2 * without.sum() <= len(rows):
+        return None
+    column = rows["given"][without].iloc[0]
+    where = (
+        "the position lies on background; are x and y in pixels, and do frames and labels "
+        "belong together?"
+        if column is None
+        else f"the label in column {column!r} is not in the crop; is it another column?"
+    )
+    return f"in {without.sum()} of {len(rows)} rows of the tracks {where}"
+
+
+def _all_the_same(rows):
+    found = rows["label"][rows["label"] != 0].unique()
+    if len(found) != 1 or not rows["shared"].any():
+        return None
+    return (
+        f"all cells have the label {found[0]}: are the labels a mask? "
+        "skimage.measure.label numbers its objects."
+    )
+
+
+def _not_the_cells(rows):
+    """Say so if labels are the cells' own numbers, but the position lies beside the cell."""
+    rows = rows[rows["given"].isna()]
+    if not len(rows) or not pd.api.types.is_numeric_dtype(rows["cell"]):
+        return None
+    wrong = np.count_nonzero(rows["label"] != rows["cell"])
+    if wrong == 0 or len(rows) - wrong < MOSTLY_CELLS * len(rows):
+        return None
+    return (
+        f"in {wrong} of {len(rows)} rows of the tracks the label under the position is not the "
+        "number of the cell, as it is in all others; "
+        'label_column="cell" says that labels are the numbers of the cells.'
+    )
+
+
+def _cut(rows):
+    whole = rows[(rows["label"] != 0) & ~rows["at_edge"]]
+    n_cut = whole["cut"].sum()
+    if n_cut <= MANY_CUT * len(whole):
+        return None
+    return (
+        f"{n_cut} of {len(whole)} objects reach the border of their crop and may go on beyond: "
+        "take a larger size; areas count only what is in the crop"
+    )
 
 
 def _make_table(fields, results):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sklearn_cellfate.io._crops import window_starts
 from sklearn_cellfate.io._labels import as_labels
 from sklearn_cellfate.io._stack import ImageStack, as_stack
 from sklearn_cellfate.table import listing
@@ -23,6 +22,7 @@ class Field:
     tracks: pd.DataFrame  #: sorted by cell, then frame; RangeIndex
     labels: ImageStack | None
     own: np.ndarray | None  #: label of each row's object, where a column of the tracks names it
+    label_column: str | None  #: that column
 
 
 def collect_fields(stack, tracks, labels, label_column):
@@ -110,11 +110,22 @@ def _check_field(name, stack, tracks, labels, label_column):
         _check_positions(tracks, stack)
     labels = None if labels is None else _check_labels(labels, stack)
     own = None
+    if label_column is None and labels is not None:
+        label_column = _named_label(tracks)
     if label_column is not None:
         if labels is None:
             raise ValueError(f"label_column={label_column!r} is given but no labels.")
         own = _own_labels(tracks, label_column)
-    return Field(name, stack, tracks, labels, own)
+    if label_column == "label":  # the table has a column of that name and meaning
+        tracks = tracks.drop(columns="label")
+    return Field(name, stack, tracks, labels, own, label_column)
+
+
+def _named_label(tracks):
+    """Return "label" if the tracks have numbers under that name, as lineages do."""
+    if "label" not in tracks.columns or pd.api.types.is_bool_dtype(tracks["label"]):
+        return None
+    return "label" if pd.api.types.is_numeric_dtype(tracks["label"]) else None
 
 
 def _check_tracks(tracks, label_column):
@@ -193,8 +204,10 @@ def _check_frames(tracks, stack):
     if not wrong.any():
         return
     hint = ""
-    if found.min() >= 1 and found.max() == last + 1:
-        hint = " Are they counted from 1? read_tracks(..., first_frame=1)."
+    if found.min() >= 1 and found.max() - found.min() <= last:
+        hint = (
+            f" Are they counted from {found.min()}? read_tracks(..., first_frame={found.min()})."
+        )
     raise ValueError(
         f"the tracks have frames {found.min()} to {found.max()}, but the stack has {len(stack)} "
         f"frames, 0 to {last}: {wrong.sum()} rows lie outside, first "
@@ -204,8 +217,7 @@ def _check_frames(tracks, stack):
 
 def _check_positions(tracks, stack):
     height, width = stack.shape[2:]
-    rows, columns = window_starts(tracks["y"], 1), window_starts(tracks["x"], 1)
-    wrong = (rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)
+    wrong = ~(tracks["y"].between(-0.5, height - 0.5) & tracks["x"].between(-0.5, width - 0.5))
     if not wrong.any():
         return
     x, y = tracks.loc[wrong, ["x", "y"]].iloc[0]

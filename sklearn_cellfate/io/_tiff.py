@@ -14,6 +14,8 @@ from PIL import Image
 from sklearn_cellfate.io._pixel_size import in_micrometres
 from sklearn_cellfate.io._planes import stacked
 
+DESCRIPTION = 270  # the number of the tag
+
 
 class TiffPlanes:
     """The pixels of one image series of a TIFF file, read when sliced.
@@ -43,6 +45,7 @@ class TiffPlanes:
         self.path, self._number, self._alone = path, series, alone
         self._lock, self._pages = threading.Lock(), None
         with self._opened() as (tif, chosen):
+            _refuse_lost_description(tif, path)
             self.shape, self.axes = tuple(chosen.shape), chosen.axes
             self.dtype = chosen.dtype.newbyteorder(tif.byteorder)
             self.pixel_sides = _pixel_sides(tif, chosen.kind, series or 0)
@@ -144,6 +147,17 @@ def _chosen_series(every, number, path):
     if number is not None and number not in range(len(every)):
         raise ValueError(f"dataset={number!r}, but {path!r} holds images 0 to {len(every) - 1}.")
     return every[number or 0]
+
+
+def _refuse_lost_description(tif, path):
+    """Refuse a file that ends before its description, which OME-TIFF writes last of all."""
+    page, form, file = tif.pages.first, tif.tiff, tif.filehandle
+    file.seek(page.offset)
+    (n_tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+    entries = file.read(n_tags * form.tagsize)
+    codes = struct.iter_unpack(f"{form.byteorder}H{form.tagsize - 2}x", entries)
+    if (DESCRIPTION,) in codes and DESCRIPTION not in page.tags:
+        raise ValueError(f"{path!r} is cut short: it ends before its own description of its axes.")
 
 
 def _refuse_cut_chain(tif, path):

@@ -11,10 +11,11 @@ Defects of single frames are also marked in a list column of booleans, one value
 """
 
 from sklearn_cellfate.quality._all import flag_all
+from sklearn_cellfate.quality._debris import flag_debris
 from sklearn_cellfate.quality._drop_frames import drop_frames
 from sklearn_cellfate.quality._hot_pixel import flag_hot_pixel
 from sklearn_cellfate.quality._lineage import flag_after_mitosis, flag_daughter
-from sklearn_cellfate.quality._mask import flag_edge, flag_merged, flag_off_mask
+from sklearn_cellfate.quality._mask import flag_cut, flag_edge, flag_merged, flag_off_mask
 from sklearn_cellfate.quality._summary import summarize_quality
 from sklearn_cellfate.quality._time import flag_gap, flag_short
 
@@ -22,7 +23,9 @@ __all__ = [
     "drop_frames",
     "flag_after_mitosis",
     "flag_all",
+    "flag_cut",
     "flag_daughter",
+    "flag_debris",
     "flag_edge",
     "flag_gap",
     "flag_hot_pixel",

@@ -3,10 +3,17 @@
 import warnings
 from functools import partial
 
+from sklearn_cellfate.quality._debris import flag_debris
 from sklearn_cellfate.quality._hot_pixel import flag_hot_pixel
 from sklearn_cellfate.quality._lineage import flag_after_mitosis, flag_daughter
-from sklearn_cellfate.quality._lists import CannotJudgeError
-from sklearn_cellfate.quality._mask import MERGED_BY, flag_edge, flag_merged, flag_off_mask
+from sklearn_cellfate.quality._lists import CannotJudgeError, cannot_judge, has_only
+from sklearn_cellfate.quality._mask import (
+    MERGED_BY,
+    flag_cut,
+    flag_edge,
+    flag_merged,
+    flag_off_mask,
+)
 from sklearn_cellfate.quality._time import flag_gap, flag_short
 
 
@@ -20,13 +27,13 @@ def flag_all(
     threshold=4.0,
     mask_channel=None,
     min_frames=11,
-    same_label=False,
+    same_label=None,
 ):
     """Add every flag for which the table has the columns, and say which it has not.
 
     The flags, in the order in which they are added: edge, daughter, after_mitosis, merged,
-    hot_pixel, gap, short, off_mask. The first five are the steps of the study that this toolkit
-    began with, in its order.
+    hot_pixel, gap, short, off_mask, cut, debris. The first five are the steps of the study that
+    this toolkit began with, in its order.
 
     Parameters
     ----------
@@ -38,15 +45,16 @@ def flag_all(
         `by` of :func:`flag_merged`.
     area_jump : float, default=1.6
         See :func:`flag_merged`.
-    channel : int or tuple of (int, int), default=(0, 1)
-        See :func:`flag_hot_pixel`.
+    channel : int, tuple of (int, int) or None, default=(0, 1)
+        See :func:`flag_hot_pixel`. None leaves this flag out.
     threshold : float, default=4.0
         See :func:`flag_hot_pixel`.
     mask_channel : int, default=None
-        See :func:`flag_hot_pixel`.
+        See :func:`flag_hot_pixel` and :func:`flag_debris`. Without it, debris is judged only
+        where column ``area`` says that the movies show nothing but the cells' own objects.
     min_frames : int, default=11
         See :func:`flag_short`.
-    same_label : bool, default=False
+    same_label : bool, default=None
         See :func:`flag_off_mask`.
 
     Returns
@@ -95,7 +103,11 @@ def flag_all(
         "gap": flag_gap,
         "short": partial(flag_short, min_frames=min_frames),
         "off_mask": partial(flag_off_mask, same_label=same_label),
+        "cut": flag_cut,
+        "debris": partial(_flag_debris, mask_channel=mask_channel),
     }
+    if channel is None:
+        del judges["hot_pixel"]
     not_judged = []
     for name, judge in judges.items():
         try:
@@ -109,3 +121,10 @@ def flag_all(
             stacklevel=2,
         )
     return table
+
+
+def _flag_debris(table, mask_channel):
+    """Judge only where it is known that the movies have no background."""
+    if mask_channel is None and "area" not in table.columns:
+        raise cannot_judge("flag_debris", "the column 'area' or mask_channel", has_only(table))
+    return flag_debris(table, mask_channel=mask_channel)

@@ -86,7 +86,7 @@ def flag_hot_pixel(table, *, channel=(0, 1), threshold=4.0, mask_channel=None):
     refuse_missing(table[name])
     movies = to_movies(table[name])
     lengths = np.array([len(movie) for movie in movies], dtype=np.int64)
-    hot = [_are_hot(frames, channels, threshold, mask_channel) for frames in _batches(movies)]
+    hot = [_are_hot(frames, channels, threshold, mask_channel) for frames in batches(movies)]
     hot = np.concatenate([np.empty(0, dtype=bool), *hot])
     return with_marks(table, "hot_pixel", hot, lengths)
 
@@ -123,7 +123,7 @@ def _check_channels(dtype, name, channels, mask_channel):
         )
 
 
-def _batches(movies):
+def batches(movies):
     """Give the frames of all movies, in order, in arrays of about PIXELS_A_BATCH pixels."""
     batch, n_frames = [], 0
     for movie in movies:

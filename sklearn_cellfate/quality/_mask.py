@@ -19,6 +19,7 @@ from sklearn_cellfate.quality._lists import (
 from sklearn_cellfate.table import listing
 
 MERGED_BY = ("touching", "shared", "area")
+TRACKED = 0.9  # of the cells keep their label, where labels are tracked
 
 
 def flag_edge(table):
@@ -63,6 +64,39 @@ def flag_edge(table):
     return with_marks(table, "edge", padding > 0, lengths)
 
 
+def flag_cut(table):
+    """Flag cells that the border of their crop cuts in at least one frame.
+
+    Their own mask may go on beyond, and what is measured in the crop, as ``area``, is then only
+    a part of the cell. A larger `size` in :func:`~sklearn_cellfate.io.extract_cells` helps.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Cell table with the list column ``cut`` (bool): the own mask reaches the crop's border.
+
+    Returns
+    -------
+    flagged : DataFrame
+        A copy of `table` with the boolean column ``flag_cut``.
+
+    Raises
+    ------
+    ValueError
+        If there is no column ``cut``, or if it has missing values.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_cellfate.quality import flag_cut
+    >>> cells = pd.DataFrame({"cell": [1, 2], "cut": [[False, False], [False, True]]})
+    >>> flag_cut(cells)["flag_cut"].tolist()
+    [False, True]
+    """
+    require_columns(table, "flag_cut", "cut")
+    return table.assign(flag_cut=any_in_cell(*read_lists(table, "cut", "booleans")))
+
+
 @validate_params(
     {
         "table": "no_validation",
@@ -79,15 +113,17 @@ def flag_merged(table, *, by=MERGED_BY, area_jump=1.6, window=11):
 
     - ``"touching"``: a pixel of another label lies next to the cell's own mask;
     - ``"shared"``: another cell of the tracks has the same label in that frame;
-    - ``"area"``: the area is more than `area_jump` times the cell's running median, which is the
-      median of its last `window` frames that have a mask and are not merged themselves. So a
-      merger stays marked until the area is back, however long it takes, and slow growth is none.
+    - ``"area"``: the area, of what is in the crop, is more than `area_jump` times the cell's
+      running median, which is the median of its last `window` frames that have a mask and are not
+      merged themselves. So a merger stays marked until the area is back, however long it takes,
+      and slow growth is none.
 
     Parameters
     ----------
     table : DataFrame
         Cell table with at least one of the list columns ``touching`` (bool), ``shared`` (bool)
-        and ``area`` (pixels; 0 where the cell has no mask).
+        and ``area`` (pixels within the crop; 0 where the cell has no mask). Where the crop cuts
+        the cell (:func:`flag_cut`), `area` is less than the cell's, and less of a jump is seen.
     by : sequence of {"touching", "shared", "area"}, default=("touching", "shared", "area")
         What counts. In a confluent culture, where all cells touch, ``("shared", "area")``.
     area_jump : float, default=1.6
@@ -141,22 +177,23 @@ def flag_merged(table, *, by=MERGED_BY, area_jump=1.6, window=11):
 
 
 @validate_params(
-    {"table": "no_validation", "same_label": ["boolean"]}, prefer_skip_nested_validation=True
+    {"table": "no_validation", "same_label": ["boolean", None]}, prefer_skip_nested_validation=True
 )
-def flag_off_mask(table, *, same_label=False):
+def flag_off_mask(table, *, same_label=None):
     """Flag cells whose track leaves their mask in at least one frame.
 
-    A frame is off the mask where ``label`` is 0: the tracked position lies on background. Another
-    label than before is no defect by default, because most segmentations number the objects of
-    each frame anew.
+    A frame is off the mask where ``label`` is 0: the tracked position lies on background. Where
+    labels are tracked, so that a cell has one label all its life, another label is off the mask
+    too. Most segmentations number the objects of each frame anew, and then it is no defect.
 
     Parameters
     ----------
     table : DataFrame
         Cell table with the list column ``label`` (whole numbers, 0 where there is no mask).
-    same_label : bool, default=False
-        For label images that were tracked, where one cell has one label in all frames: also mark
-        the frames whose label is not the cell's most frequent one (the lower of two).
+    same_label : bool, default=None
+        Whether labels are tracked: also mark the frames whose label is not the cell's most
+        frequent one (the lower of two). By default they are if nine of ten cells of the table,
+        out of those with a label in at least two frames, have the same in all of these.
 
     Returns
     -------
@@ -174,7 +211,7 @@ def flag_off_mask(table, *, same_label=False):
     >>> import pandas as pd
     >>> from sklearn_cellfate.quality import flag_off_mask
     >>> cells = pd.DataFrame({"label": [[7, 7, 7], [8, 0, 8], [9, 9, 5]]})
-    >>> flag_off_mask(cells)["flag_off_mask"].tolist()
+    >>> flag_off_mask(cells, same_label=False)["flag_off_mask"].tolist()
     [False, True, False]
     >>> flag_off_mask(cells, same_label=True)["flag_off_mask"].tolist()
     [False, True, True]
@@ -182,9 +219,19 @@ def flag_off_mask(table, *, same_label=False):
     require_columns(table, "flag_off_mask", "label")
     labels, lengths = read_lists(table, "label", "whole numbers")
     off_mask = labels == 0
-    if same_label:
+    if _are_tracked(labels, lengths) if same_label is None else same_label:
         off_mask |= labels != np.repeat(_most_frequent(labels, lengths), lengths)
     return with_marks(table, "off_mask", off_mask, lengths)
+
+
+def _are_tracked(labels, lengths):
+    """Whether nearly every cell has one label all its life, and some have a life."""
+    seen = labels != 0
+    rows = rows_of_frames(lengths)
+    same = seen & (labels == np.repeat(_most_frequent(labels, lengths), lengths))
+    n_seen, n_same = (np.bincount(rows[which], minlength=len(lengths)) for which in (seen, same))
+    kept = (n_same == n_seen)[n_seen >= 2]
+    return len(kept) > 0 and kept.sum() >= TRACKED * len(kept)
 
 
 def _area_jumps(areas, lengths, merged, area_jump, window):
