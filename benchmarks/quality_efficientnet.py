@@ -27,7 +27,7 @@ def make_network(n_cells):
     """Network for a few hundred to some ten thousand cells; the fewer, the more epochs."""
     return EfficientNetClassifier(
         "tiny",
-        max_epochs=int(np.clip(round(40 * (700 / n_cells) ** 0.5), 12, 60)),
+        max_epochs=int(np.clip(round(40 * (700 / n_cells) ** 0.5), 20, 60)),
         batch_size=64,
         lr=0.003,
         weight_decay=0.1,
