@@ -239,7 +239,7 @@ def test_blank_is_judged_by_channel_and_not_by_rounding():
     images = np.full((4, 2, 4, 8), 0.1)
     rng = np.random.default_rng(0)
     images[:, 1, :, :4] = rng.random((4, 4, 4))
-    images[:, 0] *= 1000 * (1 + rng.random((4, 1, 1)) * 0)
+    images[:, 0] *= 1000
     model = fitted(images, [0, 1, 0, 1], patch_size=4, min_std=0.5)
     assert_array_equal(model.estimator_.groups_, [0, 1, 2, 3])
 

@@ -120,7 +120,7 @@ def _clear_errors(path, problem=None):
         yield
     except (FileNotFoundError, PermissionError):
         raise
-    except Exception as error:
+    except Exception as error:  # tifffile and the codecs raise what they like on damaged bytes
         problem = problem or f"{path!r} is not a readable TIFF file"
         raise ValueError(f"{problem}: {error}") from error
 

@@ -86,7 +86,7 @@ def _attributes(path):
         if isinstance(zarr.open(path, mode="r"), zarr.Array):
             return None
         return parse_url(path, mode="r").root_attrs
-    except Exception as error:
+    except Exception as error:  # zarr, and JSON that is none, in as many ways as versions
         raise ValueError(f"{path!r} is not a readable Zarr folder: {error}") from error
 
 
