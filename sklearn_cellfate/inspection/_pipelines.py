@@ -1,0 +1,91 @@
+"""The image estimator inside a pipeline, and the images as it sees them."""
+
+from functools import partial
+
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_cellfate._validation import validate_images
+
+__all__ = ["find_image_estimator"]
+
+
+def find_image_estimator(estimator, X):
+    """Find the fitted network behind a pipeline and prepare its images.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        One of our image estimators, or a :class:`~sklearn.pipeline.Pipeline`,
+        :class:`~sklearn.compose.ColumnTransformer`, :class:`~sklearn.pipeline.FeatureUnion` or
+        fitted search around one; the first is taken where there are several.
+    X : as `estimator` accepts
+        Rows.
+
+    Returns
+    -------
+    image_estimator : AdversarialAutoencoder, AAEClassifier or EfficientNetClassifier
+        The fitted one inside.
+    images : ndarray of shape (n, C, H, W), float32
+        The images of `X` behind the steps before it.
+
+    Raises
+    ------
+    ValueError
+        If there is no image estimator inside, or the images are not as fitted on.
+    NotFittedError
+        If `estimator` is not fitted.
+    """
+    check_is_fitted(estimator)
+    found = _find(estimator)
+    if found is None:
+        raise ValueError(
+            f"there is no image estimator (AdversarialAutoencoder, AAEClassifier or "
+            f"EfficientNetClassifier) in {type(estimator).__name__}."
+        )
+    image_estimator, preparations = found
+    for prepare in preparations:
+        X = prepare(X)
+    return image_estimator, validate_images(image_estimator, X, reset=False)
+
+
+def _find(estimator):
+    """Return the first network and what prepares its rows, step by step; None without one."""
+    from sklearn_cellfate.neural_network._base import BaseImageEstimator  # imports torch
+
+    if isinstance(estimator, BaseImageEstimator):
+        return estimator, []
+    for part, prepare in _parts(estimator):
+        found = _find(part)
+        if found is not None:
+            image_estimator, preparations = found
+            return image_estimator, [prepare, *preparations]
+    return None
+
+
+def _parts(estimator):
+    """Yield the estimators inside, each with what turns X into the rows that it sees."""
+    if isinstance(estimator, Pipeline):
+        for number, (_, step) in enumerate(estimator.steps):
+            yield step, partial(_transform, estimator.steps[:number])
+    elif isinstance(estimator, ColumnTransformer):
+        for _, part, names in estimator.transformers_:
+            yield part, partial(_safe_indexing, indices=names, axis=1)
+    elif isinstance(estimator, FeatureUnion):
+        for _, part in estimator.transformer_list:
+            yield part, _as_it_is
+    elif hasattr(estimator, "best_estimator_"):
+        yield estimator.best_estimator_, _as_it_is
+
+
+def _transform(steps, X):
+    for _, step in steps:
+        if hasattr(step, "transform"):  # neither a sampler nor "passthrough"
+            X = step.transform(X)
+    return X
+
+
+def _as_it_is(X):
+    return X
