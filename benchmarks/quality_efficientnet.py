@@ -1,7 +1,7 @@
 """Hold EfficientNetClassifier against the main job's pipelines on a cell table.
 
     python benchmarks/quality_efficientnet.py tcell_activation.parquet activated donor
-    python benchmarks/quality_efficientnet.py live_dead.parquet dead field
+    python benchmarks/quality_efficientnet.py live_dead.parquet dead field --light 0
 
 Prints scores by fold, whole groups held out, of the measured features, of the images through the
 small network, and of both: eight principal components of the network's features beside the
@@ -23,8 +23,12 @@ from sklearn_cellfate.neural_network import EfficientNetClassifier
 from sklearn_cellfate.report import format_comparison
 
 
-def make_network(n_cells):
-    """Network for a few hundred to some ten thousand cells; the fewer, the more epochs."""
+def make_network(n_cells, light):
+    """Network for a few hundred to some ten thousand cells; the fewer, the more epochs.
+
+    `light` is how far brightness and contrast change at random in training, in standard
+    deviations: wanted where donors differ in brightness, harmful where it tells the classes apart.
+    """
     return EfficientNetClassifier(
         "tiny",
         max_epochs=int(np.clip(round(40 * (700 / n_cells) ** 0.5), 20, 60)),
@@ -33,8 +37,8 @@ def make_network(n_cells):
         weight_decay=0.1,
         class_weight="balanced",
         augment=True,
-        brightness=0.3,
-        contrast=0.3,
+        brightness=light,
+        contrast=light,
         random_state=0,
     )
 
@@ -45,11 +49,12 @@ def main():
     parser.add_argument("table")
     parser.add_argument("target")
     parser.add_argument("groups")
+    parser.add_argument("--light", type=float, default=0.3)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     table = read_cells(options.table)
     names = numeric_features(table, options.target, options.groups)
-    network = make_network(len(table))
+    network = make_network(len(table), options.light)
     logistic = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     components = make_pipeline(network.set_params(n_components=8), StandardScaler())

@@ -93,7 +93,10 @@ def _pixel_scale(X):
     images = to_images(X) if _holds_images(X) else np.asarray(X)
     if not images.size or images.dtype.kind not in "iuf":
         return None
-    whole = images.dtype.kind in "iu" or not (images % 1).any()
+    # Image by image: the first with fractions says it, and memory stays small.
+    whole = images.dtype.kind in "iu" or not any(
+        (image != np.trunc(image)).any() for image in images
+    )
     if whole:
         return "whole numbers above 1" if images.max() > 1 else None
     return "fractions of 1" if images.min() >= 0 and images.max() <= 1 else None
@@ -158,7 +161,10 @@ def _finite(images, dtype):
     if not len(images):
         raise ValueError("Found array with 0 sample(s): X has no rows, at least one is needed.")
     with np.errstate(over="ignore"):
-        images = np.ascontiguousarray(images, dtype=dtype)
+        pixels = np.ascontiguousarray(images, dtype=dtype).ravel()
+    # Folded anew: an axis of length 1 may have any stride, and torch reads some as channels last,
+    # for which it sums in another order.
+    images = pixels.reshape(images.shape)
     refuse_infinite(images)
     return images
 

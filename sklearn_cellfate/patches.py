@@ -1,5 +1,6 @@
 """PatchClassifier: any image classifier over the patches of large images, scores averaged."""
 
+import hashlib
 from numbers import Integral, Real
 
 import numpy as np
@@ -67,8 +68,9 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         default leaves out constant patches alone. Of an image with nothing but blank patches all
         count.
     max_patches : int, default=None
-        Patches to train on, at most; as many of each image as possible, drawn at random. By
-        default as many as half a gigabyte holds.
+        Patches to train on, at most; as many of each image as possible, drawn at random. Which
+        they are does not depend on the order of the images. By default as many as half a gigabyte
+        holds.
     image_shape : tuple of (int, int, int), default=None
         Channels, height and width into which the rows of a 2-D X fold. None reads a row as a
         ``(1, 1, n_features)`` image.
@@ -180,7 +182,7 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._lay_grid()
         spread = np.stack([self._spread(image) for image in images])
         self.blank_std_ = self.min_std * np.median(spread, axis=(0, 1))
-        rows, patches = self._draw(self._count(spread))
+        rows, patches = self._draw(images, self._count(spread))
         self.n_patches_ = len(rows)
         passed = {"groups": groups[rows]}
         if sample_weight is not None:
@@ -378,7 +380,7 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         counts = (spread > self.blank_std_).any(axis=2)
         return counts | ~counts.any(axis=1, keepdims=True)
 
-    def _draw(self, counts):
+    def _draw(self, images, counts):
         """Choose the patches to train on: their images and their places in the grid."""
         limit = self.max_patches
         if limit is None:
@@ -393,12 +395,13 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "be seen at all."
             )
         # Each image's patches in random order; then first all firsts, all seconds, and so on.
-        rng = check_random_state(self.random_state)
-        order = np.lexsort([rng.uniform(size=len(rows)), rows])
-        n_before = np.concatenate([[0], np.cumsum(counts.sum(axis=1))])[:-1]
-        turn = np.empty(len(rows), dtype=int)
-        turn[order] = np.arange(len(rows)) - n_before[rows[order]]
-        chosen = np.sort(np.lexsort([rng.uniform(size=len(rows)), turn])[:limit])
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        turns, ties = np.empty((2, *counts.shape))
+        for image, places, turn, tie in zip(images, counts, turns, ties):
+            rng = _generator_of(image, seed)
+            turn[places] = rng.permutation(places.sum())
+            tie[:] = rng.random(len(tie))
+        chosen = np.sort(np.lexsort([ties[counts], turns[counts]])[:limit])
         return rows[chosen], patches[chosen]
 
     # Prediction
@@ -436,6 +439,12 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         best = np.nan_to_num(scores).argmax(axis=2)
         votes = (best[..., None] == np.arange(len(self.classes_))) & counts[..., None]
         return votes.sum(axis=1) / counts.sum(axis=1, keepdims=True)
+
+
+def _generator_of(image, seed):
+    """Random numbers of an image's own, wherever in the table it stands."""
+    key = hashlib.blake2b(image.astype(np.float32).tobytes(), digest_size=16).digest()
+    return np.random.default_rng([seed, *key])
 
 
 def _pair(value, name):

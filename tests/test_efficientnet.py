@@ -1,6 +1,7 @@
 """EfficientNetClassifier: the contract of X and y, weights from elsewhere, freezing, pickling."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from torchvision.models import efficientnet_v2_s
 
 from sklearn_cellfate import image_column
-from sklearn_cellfate.neural_network import EfficientNetClassifier
+from sklearn_cellfate.neural_network import AAEClassifier, EfficientNetClassifier
 from sklearn_cellfate.torch_modules import EfficientNetV2
 
 QUICK = {"variant": "tiny", "max_epochs": 2, "random_state": 0}
@@ -321,12 +322,63 @@ def test_warm_start_takes_over_changed_parameters(spots):
     )
 
 
+def test_weights_of_a_state_dict_travel_once_and_on_no_device(spots, pretrained):
+    images, labels = spots
+    model = untrained(pretrained, images, labels)
+    n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in pretrained.values())
+    without = untrained(None, images, labels)
+    added = len(pickle.dumps(model)) - len(pickle.dumps(without))
+    assert n_bytes < added < 1.2 * n_bytes
+    assert b"torch._utils" not in pickle.dumps(model)
+    again = clone(pickle.loads(pickle.dumps(model))).fit(images, labels)
+    assert_array_equal(again.predict_proba(images), model.predict_proba(images))
+    assert model.get_params()["weights"] is pretrained
+    for name, tensor in again.weights.items():
+        assert torch.equal(tensor, pretrained[name])
+
+
 def test_predictions_survive_a_pickle_and_ignore_the_other_rows(spots):
     images, labels = spots
     model = EfficientNetClassifier(**QUICK).fit(images, labels)
     expected = model.predict_proba(images)
     assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(images), expected)
     assert_array_equal(model.predict_proba(images[3:5]), expected[3:5])
+
+
+@pytest.mark.parametrize("side", [12, 90])
+def test_features_ignore_the_other_rows_with_every_symmetry(side):
+    images, labels = make_blobs_of_light(20, (1, side, side))
+    settings = {"variant": "tiny", "max_epochs": 0, "augment": True, "random_state": 0}
+    model = EfficientNetClassifier(**settings).fit(images, labels)
+    expected = model.transform(images)
+    for rows in ([7], [19, 3], slice(2, 19)):
+        assert_array_equal(model.transform(images[rows]), expected[rows])
+
+
+@pytest.mark.parametrize("n_images", [1, 4])
+def test_one_image_costs_one_forward_pass_of_few(n_images):
+    images, labels = make_blobs_of_light(8, (1, 160, 200))
+    model = EfficientNetClassifier("tiny", max_epochs=0, random_state=0).fit(images, labels)
+    seen = []
+    hook = model.net_.module_.features.register_forward_hook(
+        lambda module, inputs, output: seen.append(len(inputs[0]))
+    )
+    model.predict(images[:n_images])
+    hook.remove()
+    assert seen == [4]
+
+
+@pytest.mark.parametrize("kind", [EfficientNetClassifier, AAEClassifier])
+def test_training_holds_its_rows_once(kind):
+    images = np.random.default_rng(0).random((400, 1, 40, 40), dtype=np.float32)
+    settings = {"pretrain_epochs": 0} if kind is AAEClassifier else {"variant": "tiny"}
+    model = kind(max_epochs=0, random_state=0, **settings)
+    clone(model).fit(images[:20], np.arange(20) % 2)  # imports
+    tracemalloc.start()
+    model.fit(images, np.arange(len(images)) % 2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.6 * images.nbytes
 
 
 def test_same_seed_same_bits_and_global_generators_untouched(spots):

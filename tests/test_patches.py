@@ -132,6 +132,19 @@ def test_images_share_a_limit_of_patches_evenly():
     assert_array_equal(again.estimator_.X_, model.estimator_.X_)
 
 
+def test_patches_drawn_do_not_depend_on_the_order_of_the_images():
+    images, labels = corners_of_patches(4, 40, n=6)
+    order = np.random.default_rng(1).permutation(6)
+    limit = {"patch_size": 4, "max_patches": 20, "random_state": 0}
+    drawn = fitted(images, labels, **limit).estimator_
+    table = pd.DataFrame({"image": image_column(images[order])})
+    again = fitted(table, labels[order], **limit).estimator_
+    for row, place in enumerate(order):
+        assert_allclose(again.X_[again.groups_ == row], drawn.X_[drawn.groups_ == place])
+    other = fitted(images, labels, **limit | {"random_state": 1}).estimator_
+    assert not np.array_equal(other.X_, drawn.X_)
+
+
 def test_groups_and_weights_reach_the_last_step_of_a_pipeline():
     images, labels = corners_of_patches(4, 8)
     inner = make_pipeline(make_pipeline(KeepImages(), FirstPixel()))

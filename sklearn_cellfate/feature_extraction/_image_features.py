@@ -34,6 +34,7 @@ class ImageFeatures(PixelTransformer):
         """
         check_is_fitted(self)
         images, _ = self._read(X, reset=False)
+        self._check_pixel_scale(X, images, reset=False)
         features = self._transform_images(images)
         if container_form(X) == "table" and movie_column_names(as_table(X)):
             lengths = [len(movie) for movie in to_movies(X)]

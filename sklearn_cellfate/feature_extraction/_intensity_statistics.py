@@ -74,6 +74,8 @@ class IntensityStatistics(ImageFeatures):
         "image_shape": ["array-like", None],
     }
 
+    _learned_in_pixel_units = ("bin_edges_",)
+
     def __init__(self, n_bins=256, *, image_shape=None):
         self.n_bins = n_bins
         self.image_shape = image_shape

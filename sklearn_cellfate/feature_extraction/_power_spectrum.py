@@ -7,6 +7,12 @@ from scipy.fft import rfft2
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_cellfate.feature_extraction._image_features import ImageFeatures, in_parts
+from sklearn_cellfate.feature_extraction._radial_bins import (
+    bin_edges,
+    bin_numbers,
+    half_plane,
+    sum_by_bin,
+)
 
 __all__ = ["PowerSpectrum"]
 
@@ -116,6 +122,8 @@ class PowerSpectrum(ImageFeatures):
         "image_shape": ["array-like", None],
     }
 
+    _learned_in_pixel_units = ("floor_",)
+
     def __init__(
         self,
         n_bins=24,
@@ -137,11 +145,11 @@ class PowerSpectrum(ImageFeatures):
 
     def _fit_images(self, images):
         channels, height, width = images.shape[1:]
-        radius, times = self._half_plane(height, width)
-        self.bin_edges_ = _bin_edges(radius[times > 0], self.n_bins, self.spacing)
-        bins = _bin_numbers(radius, self.bin_edges_)
-        number = _sum_by_bin(bins, times, len(self.bin_edges_) - 1)
-        total = _sum_by_bin(bins, times * radius, len(number))
+        radius, times = half_plane(height, width, self._side())
+        self.bin_edges_ = bin_edges(radius[times > 0], self.n_bins, self.spacing)
+        bins = bin_numbers(radius, self.bin_edges_)
+        number = sum_by_bin(bins, times, len(self.bin_edges_) - 1)
+        total = sum_by_bin(bins, times * radius, len(number))
         self.frequencies_ = total / np.maximum(number, 1)
         self.areas_ = number / (height * width * self._side() ** 2)
         self._names = self._column_names(channels)
@@ -160,8 +168,8 @@ class PowerSpectrum(ImageFeatures):
         """Return the power of each image, channel and bin."""
         height, width = images.shape[2:]
         window = self._window(height, width)
-        radius, times = self._half_plane(height, width)
-        bins = _bin_numbers(radius, self.bin_edges_)
+        radius, times = half_plane(height, width, self._side())
+        bins = bin_numbers(radius, self.bin_edges_)
         scale = times / (height * width) ** 2
         power = np.empty((*images.shape[:2], len(self.areas_)))
         for rows in in_parts(images):
@@ -170,7 +178,7 @@ class PowerSpectrum(ImageFeatures):
             spectrum = rfft2(pixels * window)
             squares = scale * (spectrum.real**2 + spectrum.imag**2)
             for place in np.ndindex(squares.shape[:2]):
-                power[rows][place] = _sum_by_bin(bins, squares[place], power.shape[2])
+                power[rows][place] = sum_by_bin(bins, squares[place], power.shape[2])
         if self.scaling == "density":
             power /= np.where(self.areas_ > 0, self.areas_, 1)
         return power
@@ -186,18 +194,6 @@ class PowerSpectrum(ImageFeatures):
     def _side(self):
         return 1.0 if self.pixel_size is None else float(self.pixel_size)
 
-    def _half_plane(self, height, width):
-        """Return the frequencies that a real transform gives, and how often each counts."""
-        rows = np.fft.fftfreq(height, self._side())
-        columns = np.fft.rfftfreq(width, self._side())
-        radius = np.hypot(rows[:, np.newaxis], columns)
-        times = np.full(radius.shape, 2)  # itself, and its mirror image that is not computed
-        times[:, 0] = 1
-        if width % 2 == 0:
-            times[:, -1] = 1
-        times[0, 0] = 0  # frequency 0 is the mean
-        return radius, times
-
     def _column_names(self, channels):
         unit = "per_pixel" if self.pixel_size is None else "per_um"
         digits = 4
@@ -208,25 +204,3 @@ class PowerSpectrum(ImageFeatures):
             for channel in range(channels)
             for frequency in self.frequencies_
         ]
-
-
-def _bin_edges(frequencies, n_bins, spacing):
-    """Return the edges of bins of which none is without a frequency."""
-    if not len(frequencies):  # of a single pixel
-        return np.array([0.0, 1.0])
-    lowest, highest = frequencies.min(), frequencies.max()
-    if spacing == "linear":
-        edges = np.linspace(0, highest, n_bins + 1)
-    else:
-        edges = np.geomspace(lowest, highest, n_bins + 1)
-    counts = np.bincount(_bin_numbers(frequencies, edges), minlength=n_bins)
-    return np.concatenate([edges[:1], edges[1:][counts > 0]])
-
-
-def _bin_numbers(frequencies, edges):
-    # A frequency that is an edge belongs above it, whatever rounding makes of either.
-    return np.searchsorted((1 - 1e-9) * edges[1:-1], frequencies, side="right")
-
-
-def _sum_by_bin(bins, values, n_bins):
-    return np.bincount(bins.ravel(), values.ravel(), n_bins)

@@ -1,7 +1,7 @@
 """AAEClassifier: an adversarial autoencoder with a classifier on its latent features."""
 
 import numpy as np
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.ensemble._base import _set_random_states
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
@@ -35,8 +35,8 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
     latent_dim : int, default=2
         Number of latent features.
     head : classifier, default=None
-        Fitted on the latent features of the training rows; by default a logistic regression, the
-        published dense softmax layer.
+        Fitted on the latent features of the training rows (with ``partial_fit`` of the rows of
+        its last call); by default a logistic regression, the published dense softmax layer.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes: how often an epoch visits their rows, and their weight in the
         head.
@@ -160,43 +160,6 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
         self.head = head
         self.class_weight = class_weight
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    @document
-    def fit(self, X, y, sample_weight=None, groups=None):
-        """Train the autoencoder, then the head.
-
-        Parameters
-        ----------
-        {fit}
-        y : array-like of shape (n,)
-            Classes: strings, booleans or integers, at least two.
-        {weights}
-
-        Returns
-        -------
-        self : object
-        """
-        return self._fit_head(self._fit_classes(X, y, sample_weight, groups))
-
-    @document
-    def partial_fit(self, X, y, classes=None, sample_weight=None, groups=None):
-        """Train one epoch more on some rows and fit the head on them.
-
-        Parameters
-        ----------
-        {fit}
-        y : array-like of shape (n,)
-            Classes; each must come up in every call.
-        classes : array-like, default=None
-            All classes; by default those in the `y` of the first call.
-        {weights}
-
-        Returns
-        -------
-        self : object
-        """
-        return self._fit_head(self._fit_classes_further(X, y, classes, sample_weight, groups))
-
     def predict(self, X):
         """Predict classes.
 
@@ -248,7 +211,7 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
     def _make_head(self):
         return super()._make_head() if self.head is None else clone(self.head)
 
-    def _fit_head(self, rows):
+    def _fit_on_features(self, rows, *, whole_fit):
         latents = self._encode(rows.images)
         self.head_ = self._make_head()
         _set_random_states(
@@ -263,4 +226,3 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
         else:  # weights in steps of a tenth, for heads that take none
             times = np.maximum(1, np.round(10 * rows.visits)).astype(int)
             self.head_.fit(np.repeat(latents, times, axis=0), np.repeat(rows.codes, times))
-        return self

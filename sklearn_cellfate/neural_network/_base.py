@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
@@ -15,6 +15,8 @@ from sklearn_cellfate.neural_network._progress import ProgressBar
 from sklearn_cellfate.neural_network._rows import arrange_rows
 from sklearn_cellfate.neural_network._stopping import split_validation
 from sklearn_cellfate.preprocessing._symmetries import apply_symmetry, symmetries
+
+ROWS_AT_ONCE = 64  # scaled together, to bound the memory beside the rows
 
 
 class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -81,6 +83,7 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Parameters
         ----------
         rows : TrainingRows
+            Their images are scaled in place.
         classes : ndarray or None
             Names of the classes; needed where there are any.
         n_epochs : int or None
@@ -108,16 +111,19 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if continued:
             self._adopt_settings()
         else:
-            self._learn_pixel_scale(rows.take(train))
-        rows = rows.with_images(self._scale(rows.images))
+            self._learn_pixel_scale(rows if held_out is None else rows.take(train))
+        # In place: the rows are a copy already, and patches of large images fill half a memory.
+        for part in gen_batches(len(rows.images), ROWS_AT_ONCE):
+            rows.images[part] = self._scale(rows.images[part])
         device = resolve_device(self.device)
         with seeded(seed, device):
             if not continued:
                 self._net_config = self._configure_net()
                 self.net_ = self._start_net(device)
-            self._train(
-                rows.take(train), held_out if held_out is None else rows.take(held_out), n_epochs
-            )
+            if held_out is None:
+                self._train(rows, None, n_epochs)
+            else:
+                self._train(rows.take(train), rows.take(held_out), n_epochs)
         self.history_ = self.net_.history_frame()
         self.n_iter_ = len(self.history_)
         return rows
@@ -161,9 +167,15 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self.max_epochs
 
     def _encode(self, scaled):
+        """Features of scaled images, the mean over their symmetries with ``augment``."""
         numbers = symmetries(*scaled.shape[2:]) if self.augment else [0]
-        views = (np.ascontiguousarray(apply_symmetry(scaled, number)) for number in numbers)
-        return np.mean([self.net_.encode(view).astype(np.float64) for view in views], axis=0)
+        # All views of a few images together, so that those of one image share a forward pass.
+        features = []
+        for part in gen_batches(len(scaled), self.net_.inference_batch):
+            views = np.concatenate([apply_symmetry(scaled[part], number) for number in numbers])
+            of_views = self.net_.encode(views).astype(np.float64)
+            features.append(of_views.reshape(len(numbers), -1, of_views.shape[1]).mean(axis=0))
+        return np.concatenate(features)
 
     # A pickle holds weights as arrays and nothing of a device; without warm_start no optimiser.
 

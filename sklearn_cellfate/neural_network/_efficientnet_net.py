@@ -11,9 +11,6 @@ from sklearn_cellfate.torch_modules import random_symmetries
 
 __all__ = ["EfficientNetNet"]
 
-# Pixels in one forward pass outside training, all images together, and images at most.
-INFERENCE_PIXELS = {"cpu": 2**20, "cuda": 2**23}
-INFERENCE_BATCH = {"cpu": 32, "cuda": 256}
 # Mini-batches that settle the running means of batch norm after training.
 SETTLING_BATCHES = 200
 
@@ -45,6 +42,8 @@ class EfficientNetNet(BaseNet):
         As of :class:`BaseNet`.
     """
 
+    most_at_once = {"cpu": 32, "cuda": 256}
+
     def __init__(
         self,
         module,
@@ -73,13 +72,6 @@ class EfficientNetNet(BaseNet):
         self.contrast = contrast
         self.mixed_precision = mixed_precision
         super().__init__(module, criterion, **kwargs)
-
-    @property
-    def inference_batch(self):
-        """Images a forward pass outside training: fewer of large ones."""
-        _, height, width = self.module__image_shape
-        kind = "cuda" if self._on_cuda else "cpu"
-        return min(max(INFERENCE_PIXELS[kind] // (height * width), 1), INFERENCE_BATCH[kind])
 
     def initialize_module(self):
         """Build the network; channels last is the layout that tensor cores want."""
@@ -146,10 +138,6 @@ class EfficientNetNet(BaseNet):
         """Weight and bias of the last layer, as float64 arrays."""
         last = self.module_.classifier[1]
         return tuple(tensor.detach().cpu().double().numpy() for tensor in (last.weight, last.bias))
-
-    @property
-    def _on_cuda(self):
-        return torch.device(self.device).type == "cuda"
 
     def _losses(self, logits, labels, label_smoothing):
         loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)

@@ -1,26 +1,44 @@
-"""What the image classifiers share: labels and weights of rows to training."""
+"""What the image classifiers share: fitting, by labels and weights of rows."""
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_cellfate.neural_network._base import BaseImageEstimator
+from sklearn_cellfate.neural_network._docs import document
 from sklearn_cellfate.neural_network._labels import encode_labels
 from sklearn_cellfate.table import listing
 
 
 class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
-    """Train on rows with classes; their weights say how often each is seen."""
+    """Train on rows with classes; their weights say how often each is seen.
+
+    A subclass that has more to fit than the network does so in `_fit_on_features`.
+    """
 
     _parameter_constraints: dict = {
         **BaseImageEstimator._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
-    def _fit_classes(self, X, y, sample_weight, groups):
-        """Do a whole fit; returns the rows, scaled."""
+    @_fit_context(prefer_skip_nested_validation=False)
+    @document
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Train on images and their classes.
+
+        Parameters
+        ----------
+        {fit}
+        y : array-like of shape (n,)
+            Classes: strings, booleans or integers, at least two.
+        {weights}
+
+        Returns
+        -------
+        self : object
+        """
         classes, codes = encode_labels(y, type(self).__name__)
         rows = self._read_rows(X, classes, codes, sample_weight, groups, reset=True)
         if (
@@ -33,17 +51,46 @@ class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
                 f"found {listing(classes)}."
             )
         self.classes_ = classes
-        return self._fit_rows(rows, classes)
+        self._fit_on_features(self._fit_rows(rows, classes), whole_fit=True)
+        return self
 
-    def _fit_classes_further(self, X, y, classes, sample_weight, groups):
-        """Train one epoch more; returns the rows, scaled."""
+    @document
+    def partial_fit(self, X, y, classes=None, sample_weight=None, groups=None):
+        """Train one epoch more on some rows, at the constant learning rate `lr`.
+
+        Parameters
+        ----------
+        {fit}
+        y : array-like of shape (n,)
+            Classes; each must come up in every call.
+        classes : array-like, default=None
+            All classes; by default those in the `y` of the first call.
+        {weights}
+
+        Returns
+        -------
+        self : object
+        """
         self._validate_params()
         first = not hasattr(self, "net_")
         known = classes if first else self.classes_
         classes, codes = encode_labels(y, type(self).__name__, known)
         rows = self._read_rows(X, classes, codes, sample_weight, groups, reset=first)
         self.classes_ = classes
-        return self._fit_rows(rows, classes, n_epochs=1)
+        self._fit_on_features(self._fit_rows(rows, classes, n_epochs=1), whole_fit=first)
+        return self
+
+    def _fit_on_features(self, rows, *, whole_fit):
+        """Fit what stands behind the network, on the scaled rows that it was trained on.
+
+        Nothing by default.
+
+        Parameters
+        ----------
+        rows : TrainingRows
+        whole_fit : bool
+            True in ``fit`` and the first ``partial_fit``, False in every further one.
+        """
 
     def _read_rows(self, X, classes, codes, sample_weight, groups, *, reset):
         weights = None

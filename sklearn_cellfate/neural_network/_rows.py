@@ -1,7 +1,7 @@
 """The rows of a table as training sees them: in an order of their own, each with its visits."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,10 +35,6 @@ class TrainingRows:
         return TrainingRows(
             self.images[rows], pick(self.codes), self.visits[rows], pick(self.groups)
         )
-
-    def with_images(self, images):
-        """Return the same rows with other pixels."""
-        return replace(self, images=images)
 
 
 def arrange_rows(images, codes, weights, groups):

@@ -12,7 +12,12 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from sklearn_cellfate._validation import images_like, n_dimensions, validate_images
+from sklearn_cellfate._validation import (
+    check_pixel_scale,
+    images_like,
+    n_dimensions,
+    validate_images,
+)
 from sklearn_cellfate.table import (
     image_column,
     image_column_names,
@@ -28,8 +33,12 @@ class PixelTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of transformers that treat each image, or each frame of a movie, by itself.
 
     A subclass has the parameter ``image_shape`` and says how to learn from and how to transform
-    an array of shape (n, C, H, W); containers, names and ``set_output`` are handled here.
+    an array of shape (n, C, H, W); containers, names and ``set_output`` are handled here. One
+    that learns constants in the unit of the pixels names them, and images of another unit
+    (a camera's counts against fractions of 1) are refused.
     """
+
+    _learned_in_pixel_units: tuple = ()
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -54,6 +63,7 @@ class PixelTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         if form == "table":
             remember_columns(self, as_table(X))
         self._fit_images(images)
+        self._check_pixel_scale(X, images, reset=True)
         return self
 
     def transform(self, X):
@@ -69,7 +79,7 @@ class PixelTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         X_new : DataFrame, Series or ndarray
             The container that X is; a data frame keeps its other columns.
         """
-        return self._apply(X, self._transform_images)
+        return self._apply(X, self._transform_images, in_units_of_fit=True)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that transform gives.
@@ -129,9 +139,18 @@ class PixelTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
 
         return validate_images(self, frames, reset=reset), hand_back
 
-    def _apply(self, X, function):
+    def _check_pixel_scale(self, X, images, *, reset):
+        """Hold the unit of the images read from X against that of the constants learned."""
+        learned = any(hasattr(self, name) for name in self._learned_in_pixel_units)
+        if learned:
+            rows = container_form(X) == "rows"  # which are not looked at
+            check_pixel_scale(self, X if rows else images, reset=reset)
+
+    def _apply(self, X, function, *, in_units_of_fit=False):
         check_is_fitted(self)
         images, hand_back = self._read(X, reset=False)
+        if in_units_of_fit:
+            self._check_pixel_scale(X, images, reset=False)
         images = function(images)
         if container_form(X) == "stack" and output_container(self) == "pandas":
             return pd.DataFrame({"image": image_column(images)})

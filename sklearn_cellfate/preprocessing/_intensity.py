@@ -70,6 +70,8 @@ class IntensityScaler(PixelTransformer):
         "image_shape": ["array-like", None],
     }
 
+    _learned_in_pixel_units = ("data_min_", "data_max_")
+
     def __init__(self, feature_range=(0.001, 1.0), *, quantile_range=(0, 100), image_shape=None):
         self.feature_range = feature_range
         self.quantile_range = quantile_range

@@ -81,6 +81,8 @@ class PatchNormalizer(PixelTransformer):
         "image_shape": ["array-like", None],
     }
 
+    _learned_in_pixel_units = ("mean_", "scale_")
+
     def __init__(self, method="patch", *, image_shape=None):
         self.method = method
         self.image_shape = image_shape

@@ -4,12 +4,9 @@ from functools import partial
 
 import torch
 from torch import nn
-from torchvision.models.efficientnet import (
-    EfficientNet,
-    FusedMBConvConfig,
-    MBConvConfig,
-    _efficientnet_conf,
-)
+from torchvision.models import EfficientNet
+from torchvision.models.efficientnet import FusedMBConvConfig as Fused
+from torchvision.models.efficientnet import MBConvConfig as MBConv
 
 __all__ = ["EfficientNetV2", "adapt_weights", "imagenet_weights"]
 
@@ -17,6 +14,43 @@ __all__ = ["EfficientNetV2", "adapt_weights", "imagenet_weights"]
 # would leave one pixel before half of the network has seen it.
 SMALL_SIDE = 96
 STEM = "features.0.0.weight"
+
+# Stages of each variant: expansion, kernel, stride, filters in and out, blocks (table 4 of the
+# paper for "s", its code for "m" and "l"); the convolution after them has LAST_FILTERS.
+STAGES = {
+    "tiny": [
+        Fused(1, 3, 2, 8, 16, 1),
+        Fused(4, 3, 2, 16, 32, 2),
+        MBConv(4, 3, 2, 32, 64, 2),
+    ],
+    "s": [
+        Fused(1, 3, 1, 24, 24, 2),
+        Fused(4, 3, 2, 24, 48, 4),
+        Fused(4, 3, 2, 48, 64, 4),
+        MBConv(4, 3, 2, 64, 128, 6),
+        MBConv(6, 3, 1, 128, 160, 9),
+        MBConv(6, 3, 2, 160, 256, 15),
+    ],
+    "m": [
+        Fused(1, 3, 1, 24, 24, 3),
+        Fused(4, 3, 2, 24, 48, 5),
+        Fused(4, 3, 2, 48, 80, 5),
+        MBConv(4, 3, 2, 80, 160, 7),
+        MBConv(6, 3, 1, 160, 176, 14),
+        MBConv(6, 3, 2, 176, 304, 18),
+        MBConv(6, 3, 1, 304, 512, 5),
+    ],
+    "l": [
+        Fused(1, 3, 1, 32, 32, 4),
+        Fused(4, 3, 2, 32, 64, 7),
+        Fused(4, 3, 2, 64, 96, 7),
+        MBConv(4, 3, 2, 96, 192, 10),
+        MBConv(6, 3, 1, 192, 224, 19),
+        MBConv(6, 3, 2, 224, 384, 25),
+        MBConv(6, 3, 1, 384, 640, 7),
+    ],
+}
+LAST_FILTERS = {"tiny": 256, "s": 1280, "m": 1280, "l": 1280}
 
 
 class EfficientNetV2(EfficientNet):
@@ -43,14 +77,13 @@ class EfficientNetV2(EfficientNet):
     """
 
     def __init__(self, image_shape, n_classes, variant="s", *, dropout=0.2, stochastic_depth=0.2):
-        stages, last_channel = _plan(variant)
         super().__init__(
-            stages,
+            STAGES[variant],
             dropout,
             stochastic_depth_prob=stochastic_depth,
             num_classes=n_classes,
             norm_layer=partial(nn.BatchNorm2d, eps=1e-3),
-            last_channel=last_channel,
+            last_channel=LAST_FILTERS[variant],
         )
         old, channels = self.features[0][0], image_shape[0]
         stride = 1 if max(image_shape[1:]) < SMALL_SIDE else 2
@@ -137,18 +170,6 @@ def _adapt_channels(filters, n_channels):
         return filters
     mean = filters.mean(1, keepdim=True)
     return mean.repeat(1, n_channels, 1, 1) * (n_before / n_channels)
-
-
-def _plan(variant):
-    """Stages, and filters of the last convolution."""
-    if variant != "tiny":
-        return _efficientnet_conf(f"efficientnet_v2_{variant}")
-    stages = [
-        FusedMBConvConfig(1, 3, 2, 8, 16, 1),
-        FusedMBConvConfig(4, 3, 2, 16, 32, 2),
-        MBConvConfig(4, 3, 2, 32, 64, 2),
-    ]
-    return stages, 256
 
 
 def imagenet_weights(variant):
