@@ -1,6 +1,10 @@
 """Shared fixtures: small simulated cells and the place of the real data."""
 
+import os
 from pathlib import Path
+
+# Tests run in several processes, and threads of their own would only be in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import numpy as np
 import pandas as pd
