@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from skimage.metrics import structural_similarity
 
 from sklearn_cellfate.metrics import (
     centroid_separation,
     latent_correlation,
+    latent_correlation_matrix,
     latent_kl_divergence,
+    latent_normality,
     ms_ssim,
 )
 from sklearn_cellfate.torch_modules import MSSSIM
@@ -213,6 +216,93 @@ def test_kl_of_a_constant_feature_is_infinite(value):
     assert np.isfinite(latent_kl_divergence(latents)[1])
 
 
+@pytest.mark.parametrize("n_neighbors", [1, 5, 20])
+@pytest.mark.parametrize(("mean", "std"), [(0, 1), (1, 1), (0, 2), (0, 0.5), (5, 0.05), (-3, 0.1)])
+def test_kl_by_neighbours_of_a_gaussian(mean, std, n_neighbors):
+    latents = np.random.default_rng(1).normal(mean, std, size=(20_000, 1))
+    kl = latent_kl_divergence(latents, method="neighbors", n_neighbors=n_neighbors)
+    np.testing.assert_allclose(kl, [gaussian_kl(mean, std)], rtol=0.01, atol=0.03)
+
+
+def test_kl_by_neighbours_of_a_uniform_and_an_exponential():
+    """By integration: of U(-a, a), a^2 / 6 + log(2 pi) / 2 - log 2a; of a scaled exponential."""
+    rng = np.random.default_rng(0)
+    uniform, exponential = rng.uniform(-3, 3, 20_000), rng.exponential(2, 20_000)
+    kl = latent_kl_divergence(np.column_stack([uniform, exponential]), method="neighbors")
+    log_norm = 0.5 * np.log(2 * np.pi)
+    expected = [9 / 6 + log_norm - np.log(6), 0.5 * (2 * 2**2) + log_norm - (1 + np.log(2))]
+    np.testing.assert_allclose(kl, expected, atol=0.1)
+
+
+def test_two_humps_are_seen_by_neighbours_and_not_by_moments():
+    rng = np.random.default_rng(0)
+    humps = rng.choice([-0.95, 0.95], 5000) + rng.normal(0, np.sqrt(1 - 0.95**2), 5000)
+    both = np.column_stack([humps, rng.normal(size=5000)])
+    assert (latent_kl_divergence(both) < 0.01).all()
+    kl = latent_kl_divergence(both, method="neighbors")
+    # log 2 less than the divergence of one narrow hump at 0.95, for they hardly overlap.
+    expected = gaussian_kl(0.95, np.sqrt(1 - 0.95**2)) - np.log(2)
+    np.testing.assert_allclose(kl, [expected, 0], atol=0.05)
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 5])
+def test_kl_by_neighbours_stands_equal_values(n_neighbors):
+    normal = np.random.default_rng(0).normal(size=2000)
+    half_dead = np.where(np.arange(2000) % 2, normal, 0.0)
+    latents = np.column_stack([normal.round(1), half_dead, np.full(2000, 0.1)])
+    rounded, heap, constant = latent_kl_divergence(
+        latents, method="neighbors", n_neighbors=n_neighbors
+    )
+    assert abs(rounded) < 0.1  # steps of a tenth are fine enough
+    assert 1 < heap < np.inf  # half of the cells on one value are not
+    assert np.isposinf(constant)
+
+
+def test_kl_by_neighbours_takes_each_feature_by_itself_in_any_order():
+    latents = np.random.default_rng(0).normal(size=(100, 2))
+    kl = latent_kl_divergence(latents, method="neighbors")
+    alone = [latent_kl_divergence(latents[::-1, [k]], method="neighbors")[0] for k in (0, 1)]
+    np.testing.assert_allclose(kl, alone)
+
+
+@pytest.mark.parametrize(
+    "how, message",
+    [
+        ({"method": "knn"}, 'method must be "gaussian" or "neighbors", found \'knn\''),
+        ({"method": "neighbors", "n_neighbors": 4}, "n_neighbors must be .* 1 to 3, .* found 4"),
+        ({"method": "neighbors", "n_neighbors": 0}, "found 0"),
+        ({"method": "neighbors", "n_neighbors": 1.5}, "found 1.5"),
+    ],
+)
+def test_kl_names_what_it_cannot_do(how, message):
+    with pytest.raises(ValueError, match=message):
+        latent_kl_divergence(np.arange(4.0)[:, None], **how)
+
+
+def test_normality_of_known_distributions():
+    rng = np.random.default_rng(0)
+    n = 5000
+    columns = [rng.normal(size=n), rng.normal(5, 0.05, n), rng.uniform(-(3**0.5), 3**0.5, n)]
+    table = latent_normality(np.column_stack([*columns, rng.exponential(size=n)]))
+    np.testing.assert_allclose(table["mean"], [0, 5, 0, 1], atol=0.05)
+    np.testing.assert_allclose(table["std"], [1, 0.05, 1, 1], atol=0.05)
+    np.testing.assert_allclose(table["skewness"], [0, 0, 0, 2], atol=0.35)
+    np.testing.assert_allclose(table["excess_kurtosis"][:3], [0, 0, -1.2], atol=0.2)
+    # All of N(5, 0.05) lies where the prior has nothing; a uniform of variance 1 is 0.057 off.
+    np.testing.assert_allclose(table["ks_distance"][:3], [0, 1, 0.057], atol=0.015)
+    assert (table["p_prior"] > 0.01).tolist() == [True, False, False, False]
+    assert (table["p_normal"] > 0.01).tolist() == [True, True, False, False]
+
+
+def test_normality_of_a_constant_feature_has_no_shape():
+    row = latent_normality(np.full((20, 1), 0.1)).iloc[0]
+    assert row[["skewness", "excess_kurtosis", "p_normal"]].isna().all()
+    assert row["mean"] == pytest.approx(0.1) and row["std"] == pytest.approx(0)
+    assert row["ks_distance"] == pytest.approx(stats.norm.cdf(0.1))
+    with pytest.raises(ValueError, match="minimum of 20"):
+        latent_normality(np.zeros((19, 1)))
+
+
 def test_centroid_separation_is_a_distance_between_means():
     latents = [[0, 0], [0, 2], [3, 5], [3, 5]]  # centroids (0, 1) and (3, 5)
     assert centroid_separation(latents, ["dies", "dies", "divides", "divides"]) == 5.0
@@ -242,6 +332,15 @@ def test_latent_correlation_is_the_mean_over_pairs_without_sign():
     assert latent_correlation(three * [1, -1, 1]) == pytest.approx(latent_correlation(three))
 
 
+def test_correlation_matrix_pair_by_pair():
+    a, b = SIGNS.T
+    matrix = latent_correlation_matrix(np.column_stack([a, b, -a - b, np.full(4, 0.1)]))
+    half = np.sqrt(0.5)
+    expected = [[1, 0, -half, 0], [0, 1, -half, 0], [-half, -half, 1, 0], [0, 0, 0, 1]]
+    np.testing.assert_allclose(matrix, expected, atol=1e-12)
+    assert latent_correlation_matrix([[1.0], [2.0]]).tolist() == [[1.0]]
+
+
 def test_latent_correlation_of_one_feature_is_zero():
     assert latent_correlation([[1.0], [2.0]]) == 0
 
@@ -253,7 +352,9 @@ def test_constant_features_count_as_uncorrelated(value):
     assert latent_correlation(np.column_stack([constant, np.arange(7)])) == 0
 
 
-@pytest.mark.parametrize("metric", [latent_kl_divergence, latent_correlation])
+@pytest.mark.parametrize(
+    "metric", [latent_kl_divergence, latent_correlation, latent_correlation_matrix]
+)
 def test_latents_must_be_finite_rows_two_at_least(metric):
     with pytest.raises(ValueError, match="NaN"):
         metric([[0.0, 1.0], [np.nan, 2.0]])
