@@ -1,0 +1,310 @@
+"""Whether two hand-picked features are as good as all of them."""
+
+import warnings
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Bunch
+
+from sklearn_cellfate.model_selection._folds import make_folds
+from sklearn_cellfate.model_selection._intervals import corrected_interval
+from sklearn_cellfate.model_selection._study import Fit, Study, seeded
+from sklearn_cellfate.table import listing
+
+__all__ = ["feature_pairs"]
+
+N_INNER_FOLDS = 3
+KEYS = ["model", "features", "fold"]
+
+
+def feature_pairs(
+    X,
+    y,
+    *,
+    models=None,
+    groups=None,
+    cv=None,
+    scoring="balanced_accuracy",
+    n_jobs=None,
+    memory=None,
+    verbose=0,
+    random_state=None,
+):
+    """Score every pair of features, and say honestly how good the best of them is.
+
+    The best of 78 pairs looks better than it is, as the scores that chose it are in part luck.
+    So it is estimated anew: in each fold the pair is chosen on the training rows alone, by inner
+    folds, and scored on the held-out rows [1]_. All features together are scored beside it.
+
+    Parameters
+    ----------
+    X : DataFrame or array-like of shape (n, n_features)
+        Numbers measured on each cell. Missing ones become the median of the training rows under
+        the default models.
+    y : array-like of shape (n,)
+        Classes.
+    models : dict of str to (classifier or list of classifiers), default=None
+        By name. Of a list, the best in the inner folds is taken, anew for each pair and fold:
+        that is the tuning. By default ``"simple"``, a perceptron with one hidden layer of 8
+        units, and ``"tuned"``, one of four: a hidden layer of 16 units, or two of 16 and 8, with
+        ``alpha`` 1 or 10. Both scale features to zero mean and unit variance, and draw the
+        rarer classes again until all are equally frequent, on training rows only.
+    groups : array-like of shape (n,), default=None
+        Donor, clone, field ... of each row; a group is never on both sides of a split, nor of an
+        inner one while there are groups enough.
+    cv : int, cross-validation splitter or iterable, default=None
+        See :func:`~sklearn_cellfate.model_selection.make_folds`.
+    scoring : str, callable, list of str or dict, default="balanced_accuracy"
+        Metrics, as of :func:`~sklearn_cellfate.model_selection.compare_estimators`. The first
+        chooses pairs and models; more is better.
+    n_jobs : int, default=None
+        Fits that run at once, see :class:`joblib.Parallel`. Under
+        ``joblib.parallel_config("dask")`` they run on a Dask cluster.
+    memory : str, path or joblib.Memory, default=None
+        Folder in which finished fits are kept. A run that was stopped and is started again with
+        the same arguments goes on where it was. Workers on other machines must see the folder.
+    verbose : int, default=0
+        1 shows a progress bar over fits.
+    random_state : int, default=None
+        Seed of folds and models: it sets every ``random_state`` of the models.
+
+    Returns
+    -------
+    pairs : Bunch
+        scores : DataFrame
+            A row a model, pair, fold and metric: ``model``, ``features`` ("area + fret", or "all
+            13 features"), ``first``, ``second``, ``fold``, ``held_out`` (groups), ``metric``,
+            ``value``, ``n_train``, ``n_test``, ``fit_time`` and ``score_time`` (s), and
+            ``inner``, the mean of the first metric over the inner folds.
+        summary : DataFrame
+            By model, features and metric: mean and standard deviation over folds.
+        best : DataFrame
+            A row a model, of the first metric: ``pair``, the best pair by its mean over folds,
+            and that mean, ``apparent``, which is too good; ``honest``, the mean held-out score
+            of the pairs that training rows chose, with its corrected 95 % interval [2]_ (``low``
+            to ``high``); ``all_features``; and ``difference`` of honest to all features, with
+            its interval (``difference_low`` to ``difference_high``).
+        chosen : DataFrame
+            The pair chosen in each fold: ``model``, ``fold``, ``features``, ``inner``, ``value``.
+        feature_names : list of str
+        metric : str
+            The first metric.
+        folds : list of (train, test)
+        classes : ndarray
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two features, a feature is not a number, labels are missing, a
+        fold would train without a class, or no fold can be scored.
+
+    References
+    ----------
+    .. [1] Cawley and Talbot (2010), On over-fitting in model selection and subsequent selection
+       bias in performance evaluation, https://www.jmlr.org/papers/v11/cawley10a.html.
+    .. [2] Nadeau and Bengio (2003), Inference for the generalization error,
+       doi:10.1023/A:1024068626366.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn_cellfate.model_selection import feature_pairs
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> pairs = feature_pairs(X, y, models={"Bayes": GaussianNB()}, random_state=0)
+    >>> pairs.best.loc["Bayes", "pair"]
+    'petal length (cm) + petal width (cm)'
+    >>> len(pairs.summary)  # six pairs and all features
+    7
+    """
+    X = _check_features(X)
+    names = [str(name) for name in X.columns]
+    study = Study(
+        X,
+        y,
+        groups=groups,
+        cv=cv,
+        scoring=scoring,
+        n_jobs=n_jobs,
+        memory=memory,
+        verbose=verbose,
+        random_state=random_state,
+    )
+    models = _default_models() if models is None else models
+    candidates = {
+        name: [seeded(model, study.seeds(1)[0]) for model in _as_list(model)]
+        for name, model in models.items()
+    }
+    subsets = {f"{names[i]} + {names[j]}": (i, j) for i, j in combinations(range(len(names)), 2)}
+    everything = f"all {len(names)} features"
+    subsets[everything] = tuple(range(len(names)))
+
+    inner = _score_inner_folds(study, candidates, subsets)
+    tuned = inner.loc[inner.groupby(KEYS, sort=False)["inner"].idxmax()]
+    scores = _score_held_out(study, candidates, subsets, tuned)
+    metric = scores["metric"].iloc[0]
+    pairs = scores[(scores["metric"] == metric) & (scores["features"] != everything)]
+    chosen = pairs.loc[pairs.groupby(["model", "fold"], sort=False)["inner"].idxmax()]
+    whole = scores[(scores["metric"] == metric) & (scores["features"] == everything)]
+    by_features = scores.groupby(["model", "features", "metric"], sort=False)["value"]
+    return Bunch(
+        scores=_name_pairs(scores, subsets, names),
+        summary=by_features.agg(mean="mean", sd="std", folds="count"),
+        best=pd.DataFrame.from_dict(
+            {name: _judge(study, *_of_model(name, pairs, chosen, whole)) for name in candidates},
+            orient="index",
+        ),
+        chosen=chosen[[*KEYS, "inner", "value"]].reset_index(drop=True),
+        feature_names=names,
+        metric=metric,
+        folds=study.folds,
+        classes=study.classes,
+    )
+
+
+def _default_models():
+    settings = [
+        {"hidden_layer_sizes": sizes, "alpha": alpha}
+        for sizes in ((16,), (16, 8))
+        for alpha in (1.0, 10.0)
+    ]
+    return {
+        "simple": _perceptron(hidden_layer_sizes=(8,), alpha=1.0),
+        "tuned": [_perceptron(**setting) for setting in settings],
+    }
+
+
+def _perceptron(**settings):
+    from imblearn.over_sampling import RandomOverSampler  # takes a second to import
+    from imblearn.pipeline import make_pipeline
+
+    # A loose tolerance: thousands of fits, of which the last digit means nothing.
+    return make_pipeline(
+        SimpleImputer(strategy="median"),
+        StandardScaler(),
+        RandomOverSampler(),
+        _Perceptron(solver="lbfgs", tol=1e-2, max_iter=300, **settings),
+    )
+
+
+class _Perceptron(MLPClassifier):
+    """One that keeps quiet where it stops early, as that restrains it like a penalty."""
+
+    def fit(self, X, y):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=ConvergenceWarning)
+            return super().fit(X, y)
+
+
+def _as_list(model):
+    return list(model) if isinstance(model, list | tuple) else [model]
+
+
+def _score_inner_folds(study, candidates, subsets):
+    """Mean of the first metric over the inner folds of each model, subset, fold and candidate."""
+    plan = []
+    for fold, (train, _) in enumerate(study.folds):
+        splits = _inner_folds(study, train)
+        plan += [
+            Fit(
+                {"model": name, "features": subset, "fold": fold, "candidate": number},
+                candidate,
+                train[inner_train],
+                train[inner_test],
+                columns,
+            )
+            for name, models in candidates.items()
+            for number, candidate in enumerate(models)
+            for subset, columns in subsets.items()
+            for inner_train, inner_test in splits
+        ]
+    scores, _ = study.run(plan)
+    scores = scores[scores["metric"] == scores["metric"].iloc[0]]
+    means = scores.groupby([*KEYS, "candidate"], sort=False)["value"].mean()
+    # An inner fold may lack a class; where all do, no candidate is better than the first.
+    return means.fillna(0).rename("inner").reset_index()
+
+
+def _inner_folds(study, train):
+    y = study.y[train]
+    groups = None if study.groups is None else study.groups[train]
+    try:
+        return make_folds(y, groups, N_INNER_FOLDS, study.random_state)
+    except ValueError:
+        # Too few groups to hold one out twice. Rows choose then, still among training rows.
+        return make_folds(y, None, N_INNER_FOLDS, study.random_state)
+
+
+def _score_held_out(study, candidates, subsets, tuned):
+    plan = [
+        Fit(
+            {name: getattr(row, name) for name in [*KEYS, "inner"]},
+            candidates[row.model][row.candidate],
+            *study.folds[row.fold],
+            subsets[row.features],
+        )
+        for row in tuned.itertuples()
+    ]
+    scores, _ = study.run(plan)
+    return scores
+
+
+def _of_model(name, *tables):
+    return [table[table["model"] == name].set_index("fold") for table in tables]
+
+
+def _judge(study, pairs, chosen, whole):
+    """Hold the best pair of a model against its honest estimate and against all features."""
+    means = pairs.groupby("features", sort=False)["value"].mean()
+    mean, low, high = _interval(study, chosen["value"])
+    difference = _interval(study, chosen["value"] - whole["value"])
+    return {
+        "pair": means.idxmax(),
+        "n_pairs": len(means),
+        "apparent": means.max(),
+        "honest": mean,
+        "low": low,
+        "high": high,
+        "all_features": whole["value"].mean(),
+        **dict(zip(("difference", "difference_low", "difference_high"), difference)),
+    }
+
+
+def _interval(study, by_fold):
+    by_fold = by_fold.dropna()
+    sizes = [(len(train), len(test)) for train, test in (study.folds[i] for i in by_fold.index)]
+    return corrected_interval(by_fold, *zip(*sizes))
+
+
+def _name_pairs(scores, subsets, names):
+    pairs = {
+        features: [names[column] for column in columns] if len(columns) == 2 else [None, None]
+        for features, columns in subsets.items()
+    }
+    first, second = zip(*(pairs[features] for features in scores["features"]))
+    return scores.assign(first=first, second=second)
+
+
+def _check_features(X):
+    """Features as a table, or what is wrong with them."""
+    table = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X)).add_prefix("x")
+    words = [
+        name for name, dtype in table.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)
+    ]
+    if words:
+        raise ValueError(f"features must be numbers, but columns {listing(words)} hold none.")
+    if table.shape[1] < 2:
+        raise ValueError(f"two features or more make pairs, found {listing(table.columns)}.")
+    repeated = table.columns[table.columns.duplicated()]
+    if len(repeated):
+        raise ValueError(f"X has several columns {listing(repeated)}; rename them.")
+    values = table.to_numpy(dtype=float, na_value=np.nan)
+    infinite = table.columns[np.isinf(values).any(axis=0)]
+    if len(infinite):
+        raise ValueError(f"columns {listing(infinite)} have infinite values.")
+    return pd.DataFrame(values, columns=table.columns)
