@@ -4,13 +4,18 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_cellfate.inspection._pipelines import find_image_estimator
+from sklearn_cellfate.inspection._plot._palette import class_colours
+
 __all__ = ["LatentSpaceDisplay"]
 
 
 class LatentSpaceDisplay:
-    """Scatter of cells in the plane of two latent features.
+    """Scatter of cells in the plane of two latent features, with an ellipse around each class.
 
     More than two features are shown in the plane of their first two principal components.
+    An ellipse shows mean and covariance of the cells of one class; where some rows are held out,
+    of those trained on. So held-out cells outside the ellipse of their class catch the eye.
 
     Parameters
     ----------
@@ -43,13 +48,14 @@ class LatentSpaceDisplay:
         check_consistent_length(self.latents, self.y, self.held_out)
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, held_out=None, ax=None):
+    def from_estimator(cls, estimator, X, y, *, held_out=None, ax=None, **kwargs):
         """Encode images and draw them.
 
         Parameters
         ----------
-        estimator : fitted transformer of images
-            Its ``transform`` gives the latent features.
+        estimator : fitted transformer of images, or pipeline
+            Its ``transform`` gives the latent features; of a pipeline that ends in a classifier,
+            that of the network inside.
         X : as the estimator accepts
             Images.
         y : array-like of shape (n,)
@@ -58,20 +64,27 @@ class LatentSpaceDisplay:
             Rows that were not trained on.
         ax : matplotlib Axes, default=None
             Where to draw.
+        **kwargs
+            Of :meth:`plot`.
 
         Returns
         -------
         display : LatentSpaceDisplay
         """
-        return cls(np.asarray(estimator.transform(X)), y, held_out=held_out).plot(ax=ax)
+        if not hasattr(estimator, "transform"):
+            estimator, X = find_image_estimator(estimator, X)
+        return cls(np.asarray(estimator.transform(X)), y, held_out=held_out).plot(ax=ax, **kwargs)
 
-    def plot(self, ax=None):
+    def plot(self, ax=None, *, n_std=2):
         """Draw.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
+        n_std : float or None, default=2
+            Half axes of the ellipses in standard deviations. Of normally distributed cells 39 %
+            lie within 1 and 86 % within 2. None for no ellipses.
 
         Returns
         -------
@@ -83,16 +96,19 @@ class LatentSpaceDisplay:
             _, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
         points, names = self._plane()
         held_out = np.zeros(len(points), bool) if self.held_out is None else self.held_out
-        for number, label in enumerate(np.unique(self.y)):
+        classes = np.unique(self.y)
+        for label, colour in zip(classes, class_colours(len(classes))):
             of_class = self.y == label
-            colour = f"C{number % 10}"
-            pale = of_class & ~held_out
-            ax.scatter(*points[pale].T, s=12, color=colour, alpha=0.35, lw=0, label=str(label))
-            ax.scatter(*points[of_class & held_out].T, s=22, color=colour, ec="black", lw=0.7)
+            trained, unseen = points[of_class & ~held_out], points[of_class & held_out]
+            ax.scatter(*trained.T, s=12, color=colour, alpha=0.35, lw=0)
+            ax.scatter(*unseen.T, s=22, color=colour, ec="black", lw=0.7)
+            ax.scatter([], [], s=22, color=colour, label=str(label))  # full colour in the legend
+            if n_std is not None and self.latents.shape[1] > 1:
+                _draw_ellipse(ax, trained, n_std, colour)
         if self.held_out is not None:
             ax.scatter([], [], s=22, color="white", ec="black", lw=0.7, label="held out")
         ax.set(xlabel=names[0], ylabel=names[1])
-        ax.legend(frameon=False)
+        ax.legend(framealpha=0.85, fontsize="small")
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -108,3 +124,17 @@ class LatentSpaceDisplay:
             f"latent component {i} ({share:.0%} of variance)" for i, share in enumerate(shares)
         ]
         return pca.transform(self.latents), names
+
+
+def _draw_ellipse(ax, points, n_std, colour):
+    """Draw where `n_std` standard deviations from the mean are, in every direction."""
+    from matplotlib.patches import Ellipse
+
+    if len(points) < 3:
+        return
+    variances, directions = np.linalg.eigh(np.cov(points, rowvar=False))
+    height, width = 2 * n_std * np.sqrt(np.maximum(variances, 0))  # variances rise
+    angle = np.degrees(np.arctan2(directions[1, 1], directions[0, 1]))
+    ellipse = Ellipse(points.mean(axis=0), width, height, angle=angle)
+    ellipse.set(facecolor="none", edgecolor=colour, lw=1.8)
+    ax.add_patch(ellipse)

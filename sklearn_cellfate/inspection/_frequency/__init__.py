@@ -1,0 +1,1 @@
+"""Which spatial frequencies a classifier depends on."""

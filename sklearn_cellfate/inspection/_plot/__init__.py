@@ -1,0 +1,1 @@
+"""The displays: what draws the results of inspection and model selection."""

@@ -1,0 +1,154 @@
+"""Whether relevance maps depend on what the network has learned."""
+
+from copy import deepcopy
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+
+from sklearn_cellfate.inspection._pipelines import find_image_estimator
+from sklearn_cellfate.inspection._relevance._relevance import attribute_images, check_settings
+from sklearn_cellfate.metrics import ms_ssim
+
+__all__ = ["parameter_randomization"]
+
+
+@validate_params(
+    {
+        "cascade": ["boolean"],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def parameter_randomization(
+    estimator,
+    X,
+    target=None,
+    *,
+    method="lrp",
+    composite="epsilon_plus_flat",
+    cascade=True,
+    batch_size=None,
+    random_state=None,
+):
+    """Compare relevance maps with those of a network whose weights are shuffled.
+
+    A map that stays the same when the network has forgotten what it learned shows the image's
+    edges, not the network's reasons [1]_. From the last layer down to the first, the weights of a
+    layer are shuffled within each of its tensors, so that their sizes stay as they were, and the
+    maps are made again.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        As for :func:`relevance`; it is not touched.
+    X : as for :func:`relevance`
+        Images.
+    target : as for :func:`relevance`, default=None
+        What to explain; by default the class that the intact network predicts for each image.
+    method : str, default="lrp"
+        See :func:`relevance`.
+    composite : str, default="epsilon_plus_flat"
+        See :func:`relevance`.
+    cascade : bool, default=True
+        Whether layers above stay shuffled; False shuffles one layer at a time.
+    batch_size : int, default=None
+        See :func:`relevance`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the shuffling.
+
+    Returns
+    -------
+    similarity : DataFrame with one row a layer, last layer first
+        - ``layer``: name of the part of the network.
+        - ``spearman``: rank correlation between the absolute maps, the mean over images; 1 if
+          shuffling changes nothing. Rarely 0, as even an untrained network answers to edges.
+        - ``spearman_signed``: the same of the maps themselves; negative where what spoke for the
+          class now speaks against it.
+        - ``ssim``: structural similarity of the absolute maps, each relative to its maximum.
+
+    References
+    ----------
+    .. [1] Adebayo et al. (2018), Sanity checks for saliency maps,
+       doi:10.48550/arXiv.1810.03292.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_cellfate.inspection import parameter_randomization
+    >>> from sklearn_cellfate.neural_network import EfficientNetClassifier
+    >>> images = np.random.default_rng(0).random((20, 16, 16))
+    >>> net = EfficientNetClassifier("tiny", max_epochs=1, random_state=0)
+    >>> net = net.fit(images, np.arange(20) % 2)
+    >>> similarity = parameter_randomization(net, images[:3], random_state=0)
+    >>> similarity["layer"].tolist()
+    ['classifier', 'features.4', 'features.3', 'features.2', 'features.1', 'features.0']
+    """
+    random_state = check_random_state(random_state)
+    settings = check_settings(method, composite, batch_size, random_state=random_state)
+    image_estimator, images = find_image_estimator(estimator, X)
+    maps, columns = attribute_images(image_estimator, images, target, settings)
+    shuffled, rows = deepcopy(image_estimator), []
+    for name, _ in reversed(_layers(image_estimator)):
+        if not cascade:
+            shuffled = deepcopy(image_estimator)
+        _shuffle(dict(_layers(shuffled))[name], random_state)
+        found, _ = attribute_images(shuffled, images, target, settings, columns)
+        rows.append({"layer": name, **_compare(maps, found)})
+    return pd.DataFrame(rows)
+
+
+def _layers(image_estimator):
+    """Parts with weights between image and score, by name, first layer first."""
+    module = image_estimator.net_.module_
+    parts = {"features": module.features} if hasattr(module, "features") else {}
+    parts = parts or {"encoder": module.encoder}
+    layers = [
+        (f"{name}.{number}", layer)
+        for name, part in parts.items()
+        for number, layer in part.named_children()
+        if any(True for _ in layer.parameters())
+    ]
+    return layers + ([("classifier", module.classifier)] if hasattr(module, "classifier") else [])
+
+
+def _shuffle(layer, random_state):
+    """Shuffle the entries of each tensor of weights."""
+    import torch
+
+    from sklearn_cellfate.neural_network._device import seeded
+
+    with torch.no_grad():
+        for weights in layer.parameters():
+            order = torch.from_numpy(random_state.permutation(weights.numel()))
+            weights.copy_(weights.flatten()[order.to(weights.device)].view_as(weights))
+    for part in layer.modules():
+        if hasattr(part, "normalized_weight"):  # the largest singular value is another one now
+            with seeded(int(random_state.randint(2**31 - 1)), part.weight.device):
+                part._start_power_iteration()
+
+
+def _compare(maps, others):
+    signed = [_rank_correlation(*pair) for pair in zip(maps, others)]
+    maps, others = np.abs(maps), np.abs(others)
+    unsigned = [_rank_correlation(*pair) for pair in zip(maps, others)]
+    return {
+        "spearman": np.nanmean(unsigned),
+        "spearman_signed": np.nanmean(signed),
+        "ssim": np.mean(ms_ssim(_relative(maps), _relative(others), n_scales=1)),
+    }
+
+
+def _rank_correlation(one, other):
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return np.nan
+    return spearmanr(one.ravel(), other.ravel()).statistic
+
+
+def _relative(maps):
+    largest = maps.max((1, 2, 3), keepdims=True)
+    return maps / np.where(largest > 0, largest, 1)

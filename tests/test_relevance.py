@@ -1,0 +1,477 @@
+"""Relevance maps share out a network's score, leave the network alone and know its classes."""
+
+import pickle
+import sys
+from copy import deepcopy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import make_blobs_of_light
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+from torchvision.models.efficientnet import (
+    FusedMBConv,
+    FusedMBConvConfig,
+    MBConv,
+    MBConvConfig,
+)
+from torchvision.ops import Conv2dNormActivation
+
+from sklearn_cellfate import image_column
+from sklearn_cellfate.inspection import RelevanceDisplay, parameter_randomization, relevance
+from sklearn_cellfate.neural_network import (
+    AAEClassifier,
+    AdversarialAutoencoder,
+    EfficientNetClassifier,
+)
+from sklearn_cellfate.preprocessing import FRETRatio, PatchNormalizer
+from sklearn_cellfate.torch_modules import Encoder, plan_architecture
+from sklearn_cellfate.torch_modules._blocks import ResidualDown
+
+pytest.importorskip("zennit")
+pytest.importorskip("captum")
+
+COMPOSITES = ("epsilon_plus_flat", "epsilon_gamma", "epsilon_gamma_box", "alpha_beta")
+METHODS = ("lrp", "gradient", "input_x_gradient", "integrated_gradients", "smoothgrad")
+IMAGES, FATES = make_blobs_of_light()
+THREE_IMAGES, THREE_FATES = make_blobs_of_light(60, (2, 12, 12), ("a", "b", "c"))
+
+
+def tiny(**parameters):
+    return EfficientNetClassifier("tiny", max_epochs=3, random_state=0, device="cpu", **parameters)
+
+
+def aae(kind=AAEClassifier, **parameters):
+    given = {"pretrain_epochs": 1, "max_epochs": 3, "random_state": 0, "device": "cpu"}
+    return kind(**given | parameters)
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Fitted estimators by name, with images of theirs."""
+    return {
+        "EfficientNet": (tiny().fit(IMAGES, FATES), IMAGES[:3]),
+        "EfficientNet, augmented": (tiny(augment=True).fit(IMAGES, FATES), IMAGES[:3]),
+        "AAE": (aae().fit(IMAGES, FATES), IMAGES[:3]),
+        "AAE, augmented": (aae(augment=True).fit(IMAGES, FATES), IMAGES[:3]),
+        "three classes": (aae(latent_dim=3).fit(THREE_IMAGES, THREE_FATES), THREE_IMAGES[:3]),
+    }
+
+
+def evidence(estimator, images):
+    """Score of each class less its constant part: logit over the mean logit of the others."""
+    features = estimator.transform(images)
+    if hasattr(estimator, "head_"):
+        weight = estimator.head_.coef_
+    else:
+        weight = estimator.net_.module_.classifier[1].weight.detach().numpy()
+    logits = features @ weight.T
+    if logits.shape[1] == 1:
+        logits = np.hstack([0 * logits, logits])
+    others = (logits.sum(1, keepdims=True) - logits) / (logits.shape[1] - 1)
+    return logits - others
+
+
+def without_biases(estimator):
+    """A copy whose encoder adds no constants, neither in layers nor in batch norms."""
+    copied = deepcopy(estimator)
+    with torch.no_grad():
+        for part in copied.net_.module_.modules():
+            if getattr(part, "bias", None) is not None:
+                part.bias.zero_()
+            if isinstance(part, nn.BatchNorm2d):
+                part.running_mean.zero_()
+    return copied
+
+
+# Conservation
+
+
+@pytest.mark.parametrize("composite", COMPOSITES)
+@pytest.mark.parametrize("name", ["EfficientNet", "EfficientNet, augmented"])
+def test_maps_sum_up_to_the_evidence_for_a_class(models, name, composite):
+    estimator, images = models[name]
+    maps = relevance(estimator, images, "dies", composite=composite)
+    share = maps.sum((1, 2, 3), dtype=float) / evidence(estimator, images)[:, 0]
+    np.testing.assert_allclose(share, 1, atol=0.01)
+
+
+@pytest.mark.parametrize("composite", COMPOSITES)
+@pytest.mark.parametrize("name", ["AAE", "AAE, augmented", "three classes"])
+def test_maps_of_an_autoencoder_without_biases_sum_up(models, name, composite):
+    estimator, images = without_biases(models[name][0]), models[name][1]
+    for column, label in enumerate(estimator.classes_):
+        maps = relevance(estimator, images, label, composite=composite)
+        sums = maps.sum((1, 2, 3), dtype=float)
+        expected = evidence(estimator, images)[:, column]
+        np.testing.assert_allclose(sums, expected, rtol=0.01, atol=1e-5)
+
+
+def settled(module):
+    """A block in evaluation mode, with batch norms as after training, in double precision."""
+    generator = torch.Generator().manual_seed(0)
+
+    def uniform(like, low, high):
+        return low + (high - low) * torch.rand(like.shape, generator=generator)
+
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.running_mean.copy_(uniform(part.running_mean, -0.3, 0.3))
+            part.running_var.copy_(uniform(part.running_var, 0.5, 2))
+            part.weight.data.copy_(uniform(part.weight, 0.5, 1.5))
+            part.bias.data.copy_(uniform(part.bias, -0.3, 0.3))
+    return module.eval().double().requires_grad_(False)
+
+
+BLOCKS = {
+    "FusedMBConv, plain": lambda: FusedMBConv(
+        FusedMBConvConfig(1, 3, 1, 8, 8, 1), 0.1, nn.BatchNorm2d
+    ),
+    "FusedMBConv, expanding": lambda: FusedMBConv(
+        FusedMBConvConfig(4, 3, 2, 8, 16, 1), 0.1, nn.BatchNorm2d
+    ),
+    "FusedMBConv, residual": lambda: FusedMBConv(
+        FusedMBConvConfig(4, 3, 1, 8, 8, 1), 0.1, nn.BatchNorm2d
+    ),
+    "MBConv": lambda: MBConv(MBConvConfig(4, 3, 2, 8, 16, 1), 0.1, nn.BatchNorm2d),
+    "MBConv, residual": lambda: MBConv(MBConvConfig(4, 3, 1, 8, 8, 1), 0.1, nn.BatchNorm2d),
+    "convolution, norm, activation": lambda: Conv2dNormActivation(
+        8, 16, 3, activation_layer=nn.SiLU
+    ),
+    "ResidualDown": lambda: ResidualDown(8, 16, 0.003),
+}
+ENCODER = {"encoder": lambda: Encoder(plan_architecture((8, 64, 64)), 3)}
+
+
+@pytest.mark.parametrize("block", (BLOCKS | ENCODER).values(), ids=BLOCKS | ENCODER)
+def test_a_canonical_block_computes_the_same(block):
+    from sklearn_cellfate.inspection._relevance._canonizers import canonize
+
+    torch.manual_seed(0)
+    module = settled(block())
+    images = torch.randn(2, 8, 64, 64, dtype=torch.float64)
+    expected = module(images)
+    torch.testing.assert_close(canonize(module)(images), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("composite", COMPOSITES)
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+def test_every_block_hands_on_all_relevance(block, composite):
+    from zennit.attribution import Gradient
+
+    from sklearn_cellfate.inspection._relevance._canonizers import canonize
+    from sklearn_cellfate.inspection._relevance._composites import make_composite
+
+    torch.manual_seed(0)
+    canonical = canonize(settled(block()))
+    images = torch.randn(2, 8, 64, 64, dtype=torch.float64)
+    with Gradient(canonical, make_composite(composite, images)) as attributor:
+        output, maps = attributor(images, lambda output: output.abs())
+    share = maps.sum((1, 2, 3)) / output.abs().flatten(1).sum(1)
+    torch.testing.assert_close(share, torch.ones_like(share), rtol=0, atol=0.01)
+
+
+@pytest.mark.slow
+def test_a_whole_network_of_the_published_size_conserves_relevance():
+    images, fates = make_blobs_of_light(16, (1, 64, 64))
+    net = EfficientNetClassifier("s", max_epochs=1, batch_size=8, random_state=0, device="cpu")
+    net.fit(images, fates)
+    maps = relevance(net, images[:2], "dies")
+    share = maps.sum((1, 2, 3), dtype=float) / evidence(net, images[:2])[:, 0]
+    np.testing.assert_allclose(share, 1, atol=0.01)
+
+
+# Values known otherwise
+
+
+def test_a_linear_network_gets_pixel_times_weight():
+    """Of a network that is one convolution and a mean, every method has one answer."""
+    images = np.random.default_rng(0).normal(size=(20, 1, 6, 6)).astype(np.float32)
+    net = tiny().fit(images, np.arange(20) % 2)
+    convolution = nn.Conv2d(1, 256, 1, bias=False)
+    net.net_.module_.features = nn.Sequential(convolution)
+    weight = net.net_.module_.classifier[1].weight @ convolution.weight[:, 0, 0, 0]
+    slope = (weight[1] - weight[0]).item() / 36
+    scaled = net._scale(images)
+    product = {"lrp", "input_x_gradient", "integrated_gradients"}
+    for method in METHODS:
+        maps = relevance(net, images, 1, method=method, composite="epsilon_gamma")
+        if method == "lrp":  # its rules weigh contributions of either sign, but of one pixel only
+            sums = evidence(net, images)[:, 1]
+            np.testing.assert_allclose(maps.sum((1, 2, 3)), sums, rtol=1e-4)
+        expected = slope * scaled if method in product else np.full_like(scaled, slope)
+        np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-7, err_msg=method)
+
+
+def test_integrated_gradients_sum_up_to_the_difference_from_an_empty_image(models):
+    net, images = models["EfficientNet"]
+    maps = relevance(net, images, "divides", method="integrated_gradients", n_samples=100)
+    empty = np.broadcast_to(net.pixel_mean_.astype(np.float32)[:, None, None], images[:1].shape)
+    gained = net.decision_function(images) - net.decision_function(empty)
+    np.testing.assert_allclose(maps.sum((1, 2, 3)), gained, rtol=0.02, atol=0.02)
+
+
+def test_the_gradient_is_that_of_finite_differences(models):
+    estimator, images = models["AAE, augmented"]
+    maps = relevance(estimator, images[:1], "divides", method="gradient")
+    step = np.zeros_like(images[:1])
+    step[0, 0, 4, 7] = 0.02
+    difference = np.diff(
+        [estimator.decision_function(images[:1] + sign * step)[0] for sign in (-1, 1)]
+    )
+    per_scaled_pixel = difference[0] / 0.04 * (estimator.pixel_max_ - estimator.pixel_min_)[0]
+    assert maps[0, 0, 4, 7] == pytest.approx(per_scaled_pixel, rel=0.05, abs=0.01)
+
+
+def test_smoothgrad_without_noise_is_the_gradient(models):
+    net, images = models["EfficientNet"]
+    plain = relevance(net, images, "dies", method="gradient")
+    smooth = relevance(net, images, "dies", method="smoothgrad", noise=0, n_samples=2)
+    np.testing.assert_allclose(smooth, plain, rtol=1e-4, atol=1e-6)
+
+
+def test_evidence_lies_where_it_was_put():
+    rng = np.random.default_rng(0)
+    images = rng.random((80, 24, 24))
+    corner = np.array(["left", "right"] * 40)
+    images[corner == "left", 4:9, 4:9] += 2
+    images[corner == "right", 15:20, 15:20] += 2
+    net = tiny().set_params(max_epochs=8).fit(images, corner)
+    maps = relevance(net, images[:10])  # of the predicted class, which is the true one
+    near = np.zeros((24, 24), bool)
+    near[:12, :12] = True
+    inside = [
+        np.maximum(one, 0)[near if label == "left" else near[::-1, ::-1]].sum()
+        for one, label in zip(maps, corner)
+    ]
+    shares = np.array(inside) / np.maximum(maps, 0).sum((1, 2))
+    assert (shares > 0.5).all()  # a quarter of the area
+
+
+# Targets
+
+
+def test_of_two_classes_one_map_is_the_negative_of_the_other(models):
+    for name in ("EfficientNet", "AAE, augmented"):
+        estimator, images = models[name]
+        against = relevance(estimator, images, "dies")
+        np.testing.assert_allclose(relevance(estimator, images, "divides"), -against, rtol=1e-5)
+
+
+def test_by_default_each_image_is_explained_for_its_predicted_class(models):
+    estimator, images = models["three classes"]
+    maps, predicted = relevance(estimator, images), estimator.predict(images)
+    for row, label in enumerate(predicted):
+        alone = relevance(estimator, images[row : row + 1], label)
+        np.testing.assert_allclose(maps[row], alone[0], rtol=1e-5, atol=1e-9)
+
+
+def test_a_latent_feature_can_be_the_target(models):
+    estimator, images = models["AAE"]
+    plain = aae(AdversarialAutoencoder).fit(IMAGES)
+    for model, names in ((estimator, ["latent 0", "latent 1"]), (plain, ["latent 0", 1])):
+        model = without_biases(model)
+        expected = model.transform(images)
+        for column, target in enumerate(names):
+            sums = relevance(model, images, target).sum((1, 2, 3), dtype=float)
+            np.testing.assert_allclose(sums, expected[:, column], rtol=0.01, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "head", [RidgeClassifier(), make_pipeline(StandardScaler(), LogisticRegression())]
+)
+def test_any_linear_head_will_do(head):
+    estimator = aae(head=head).fit(IMAGES, FATES)
+    images = IMAGES[:4]
+    gradient = relevance(estimator, images, "divides", method="gradient")
+    step = 0.05 * gradient / np.abs(gradient).max()
+    span = (estimator.pixel_max_ - estimator.pixel_min_)[:, None, None]
+    gained = estimator.decision_function(images + step * span)
+    assert (gained > estimator.decision_function(images)).all()
+
+
+# What may not matter
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_neither_companions_nor_batches_matter(models, method):
+    estimator, images = models["EfficientNet"]
+    how = {"method": method, "n_samples": 4, "random_state": 0}
+    maps = relevance(estimator, images, **how)
+    backwards = relevance(estimator, images[::-1], batch_size=2, **how)[::-1]
+    alone = relevance(estimator, images[2:3], batch_size=1, **how)[0]
+    scale = np.abs(maps).max()
+    np.testing.assert_allclose(backwards, maps, atol=1e-6 * scale)
+    np.testing.assert_allclose(alone, maps[2], atol=1e-6 * scale)
+
+
+def test_an_augmented_map_turns_with_its_image(models):
+    for name in ("EfficientNet, augmented", "AAE, augmented"):
+        estimator, images = models[name]
+        maps = relevance(estimator, images)
+        turned = relevance(estimator, np.rot90(images, axes=(2, 3)))
+        scale = np.abs(maps).max()
+        np.testing.assert_allclose(turned, np.rot90(maps, axes=(2, 3)), atol=1e-5 * scale)
+
+
+def test_smoothgrad_repeats_itself_and_leaves_global_generators_alone(models):
+    estimator, images = models["AAE"]
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    how = {"method": "smoothgrad", "n_samples": 3}
+    first = relevance(estimator, images, random_state=5, **how)
+    np.testing.assert_array_equal(first, relevance(estimator, images, random_state=5, **how))
+    assert not np.array_equal(first, relevance(estimator, images, random_state=6, **how))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def fingerprint(estimator):
+    """All that there is to an estimator and its network, as bytes and flags."""
+    network = estimator.net_.module_
+    hooks = [
+        (len(part._forward_hooks), len(part._forward_pre_hooks), len(part._backward_hooks))
+        for part in network.modules()
+    ]
+    flags = [part.training for part in network.modules()]
+    learned = [(p.requires_grad, p.grad is None) for p in network.parameters()]
+    return pickle.dumps(estimator), hooks, flags, learned, [type(m) for m in network.modules()]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_estimator_stays_as_it_was(models, method):
+    for estimator, images in models.values():
+        estimator.net_.module_.train()
+        before = fingerprint(estimator)
+        relevance(estimator, images[:2], method=method, n_samples=2)
+        assert fingerprint(estimator) == before
+
+
+@pytest.mark.parametrize("method", ["lrp", "smoothgrad"])
+def test_the_estimator_stays_as_it_was_when_something_fails(models, method, monkeypatch):
+    def fail(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(torch.autograd, "grad", fail)
+    for estimator, images in models.values():
+        before = fingerprint(estimator)
+        with pytest.raises(MemoryError):
+            relevance(estimator, images, method=method)
+        assert fingerprint(estimator) == before
+
+
+# Shapes and pipelines
+
+
+def test_maps_have_the_shape_of_the_images():
+    images, fates = IMAGES[:20, 0], FATES[:20]
+    net = tiny(image_shape=(1, 12, 12)).fit(images, fates)
+    as_rows, table = images.reshape(20, -1), pd.DataFrame({"image": image_column(images)})
+    expected = relevance(net, images)
+    assert expected.shape == (20, 12, 12) and expected.dtype == np.float32
+    np.testing.assert_array_equal(relevance(net, images[:, None])[:, 0], expected)
+    np.testing.assert_array_equal(relevance(net, as_rows), expected.reshape(20, -1))
+    in_table = tiny().fit(table, fates)
+    np.testing.assert_array_equal(relevance(in_table, table)[:, 0], expected)
+
+
+def test_in_a_pipeline_the_images_are_those_the_network_sees():
+    channels = np.random.default_rng(0).uniform(1, 2, (20, 2, 9, 9)).astype(np.float32)
+    table = pd.DataFrame({"image": image_column(channels)})
+    steps = [FRETRatio(), PatchNormalizer()]
+    pipeline = make_pipeline(*steps, tiny()).fit(table, FATES[:20])
+    seen = make_pipeline(*steps).transform(table)
+    maps = relevance(pipeline, table, "dies")
+    assert maps.shape == (20, 1, 9, 9)
+    np.testing.assert_array_equal(maps, relevance(pipeline[-1], seen, "dies"))
+
+
+# Sanity
+
+
+@pytest.mark.parametrize("cascade", [True, False])
+def test_maps_change_with_the_weights(models, cascade):
+    estimator, images = models["EfficientNet"]
+    before = fingerprint(estimator)
+    how = {"method": "input_x_gradient", "cascade": cascade, "random_state": 0}
+    similarity = parameter_randomization(estimator, images, **how)
+    assert similarity["layer"].tolist() == ["classifier"] + [
+        f"features.{i}" for i in range(4, -1, -1)
+    ]
+    assert similarity["spearman"].iloc[-1] < 0.7
+    assert (similarity[["spearman", "ssim"]] < 0.98).all(axis=None)
+    assert fingerprint(estimator) == before
+    pd.testing.assert_frame_equal(similarity, parameter_randomization(estimator, images, **how))
+
+
+def test_relevance_of_an_autoencoder_changes_with_its_weights(models):
+    estimator, images = models["AAE"]
+    similarity = parameter_randomization(estimator, images, random_state=0)
+    assert similarity["layer"].iloc[-1] == "encoder.0" and similarity["spearman"].iloc[-1] < 0.8
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"method": "magic"}, "method must be one of 'lrp'.*found 'magic'"),
+        ({"composite": "magic"}, "composite must be one of 'epsilon_plus_flat'.*found 'magic'"),
+        (
+            {"target": "lives"},
+            r"target.* a class \('dies', 'divides'\) or a latent .*found 'lives'",
+        ),
+        ({"target": "latent 2"}, "'latent 0' to 'latent 1'.*found 'latent 2'"),
+        ({"target": 0}, "found 0"),
+        ({"target": ["dies", "dies"]}, r"found \['dies', 'dies'\]"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"X": IMAGES[:, :, :8]}, "8 x 12 pixels, but AAEClassifier was fitted on .* 12 x 12"),
+    ],
+)
+def test_bad_input_is_named(models, changes, message):
+    estimator, images = models["AAE"]
+    with pytest.raises(ValueError, match=message):
+        relevance(**{"estimator": estimator, "X": images} | changes)
+
+
+def test_what_cannot_be_explained_is_refused(models):
+    with pytest.raises(NotFittedError):
+        relevance(tiny(), IMAGES)
+    with pytest.raises(ValueError, match=r"target of AdversarialAutoencoder .*found None"):
+        relevance(aae(AdversarialAutoencoder).fit(IMAGES), IMAGES)
+    forest = aae(head=RandomForestClassifier(5, random_state=0)).fit(IMAGES, FATES)
+    with pytest.raises(ValueError, match="RandomForestClassifier is not linear.*'latent 0'"):
+        relevance(forest, IMAGES, "dies")
+    assert relevance(forest, IMAGES[:2], "latent 1").shape == (2, 1, 12, 12)
+    net, images = models["EfficientNet"]
+    with pytest.raises(ValueError, match=r"must be a class \('dies', 'divides'\), found 'latent"):
+        relevance(net, images, "latent 0")
+
+
+@pytest.mark.parametrize("method, package", [("lrp", "zennit"), ("smoothgrad", "captum")])
+def test_a_missing_package_is_named(models, method, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf"{package}.*sklearn-cellfate\[lrp\]"):
+        relevance(*models["AAE"], method=method)
+
+
+# Display
+
+
+def test_the_display_shows_a_symmetrical_scale(models):
+    estimator, images = models["EfficientNet"]
+    masks = images[:, 0] > 0.5
+    display = RelevanceDisplay.from_estimator(estimator, images, "divides", masks=masks)
+    assert display.axes_.shape == (2, 3)
+    (low, high) = display.axes_[1, 0].images[0].get_clim()
+    assert high == -low == display.limit_ > 0
+    assert f"{display.limit_:.2g}" in display.figure_.axes[-1].get_ylabel()
+    assert "divides" in display.figure_.axes[-1].get_ylabel()
+    with pytest.raises(ValueError, match="one shape"):
+        RelevanceDisplay(images, images[:2])
