@@ -236,6 +236,6 @@ def _make_explainer(network, settings):
         from sklearn_cellfate.inspection._relevance._lrp import make_propagation
 
         return make_propagation(network, settings.composite)
-    from sklearn_cellfate.inspection._relevance._relevance import _gradients
+    from sklearn_cellfate.inspection._relevance import _gradients
 
     return getattr(_gradients, f"make_{settings.method}")(network, settings)
