@@ -8,6 +8,7 @@ long as the cell lived. Both are ordinary pandas columns, so whatever works on a
 import contextlib
 import json
 import os
+import tempfile
 import uuid
 import warnings
 from pathlib import Path
@@ -237,12 +238,13 @@ def read_cells(path, columns=None):
         absent = [name for name in columns or () if name not in present]
         if not absent:
             columns = None if columns is None else list(columns)
-            table = pq.read_table(path, columns=columns, use_pandas_metadata=True)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise ValueError(f"{str(path)!r} is not a readable Parquet file: {error}") from error
+            table = _to_pandas(pq.read_table(path, columns=columns, use_pandas_metadata=True))
+    except Exception as error:  # pyarrow, and pandas on its own damaged notes in the file
+        problem = in_one_line(error)
+        raise ValueError(f"{str(path)!r} is not a readable Parquet file: {problem}") from error
     if absent:
         raise ValueError(f"{str(path)!r} has no column {absent[0]!r}; it has {listing(present)}.")
-    return _to_pandas(table)
+    return table
 
 
 def write_cells(table, path):
@@ -304,6 +306,21 @@ def written_whole(path):
     except BaseException:
         partial.unlink(missing_ok=True)  # pyarrow removes what it could not finish
         raise
+
+
+@contextlib.contextmanager
+def folder_written_whole(folder):
+    """Give a folder to write files to, which are moved to `folder` once all are whole.
+
+    Files of the same names are replaced, others stay.
+    """
+    folder = Path(folder).absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as draft:
+        yield Path(draft)
+        folder.mkdir(exist_ok=True)
+        for path in Path(draft).iterdir():
+            os.replace(path, folder / path.name)
 
 
 def is_image_dtype(dtype):
@@ -439,6 +456,12 @@ def _to_pandas(table):
         if name in arrow_names:
             frame.insert(position, name, pd.arrays.ArrowExtensionArray(table[name]))
     return frame
+
+
+def in_one_line(error):
+    """Return what another package says is wrong, for the end of a message of ours."""
+    said = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return " ".join(str(said).split()) or type(error).__name__
 
 
 def listing(names, most=8):

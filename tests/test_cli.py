@@ -1,5 +1,8 @@
 """The command, as a user types it."""
 
+import hashlib
+import json
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -30,11 +33,18 @@ def test_evaluate_then_predict(table_file, tmp_path, capsys):
     names = {path.name for path in output.iterdir()}
     tables = {
         f"{n}.{s}"
-        for n in ("scores", "summary", "differences", "predictions")
+        for n in ("scores", "summary", "differences", "by_group", "predictions")
         for s in ("csv", "parquet")
     }
     figures = {"roc.png", "confusion.png", "latent_space.png", "losses.png"}
-    assert names == tables | figures | {"report.txt", "model.joblib"}
+    pages = {"run.json", "cells.parquet", "losses.parquet", "latents.npz"}
+    pages |= {"traversal.parquet", "traversal.npz"}
+    assert names == tables | figures | pages | {"report.txt", "model.joblib"}
+    about = json.loads((output / "run.json").read_text())
+    assert about["data"]["file"]["name"] == about["arguments"]["table"] == "cells.parquet"
+    assert str(tmp_path) not in json.dumps(about) and about["seed"] == 0
+    digest = hashlib.sha256(table_file.read_bytes()).hexdigest()
+    assert about["data"]["file"]["sha256"] == digest and not about["simulated"]
     scores = pd.read_parquet(output / "scores.parquet")
     assert set(scores["held_out"]) == {"d1", "d2", "d3", "d4"}
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 
-from sklearn_cellfate.cli import _evaluate, _extract, _predict
+from sklearn_cellfate.cli import _evaluate, _explain, _extract, _predict, _report
 from sklearn_cellfate.cli._advice import for_command
 
 __all__ = ["main"]
@@ -73,6 +73,6 @@ def _parser():
         description="Predict what living cells will become from microscope images.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (_extract, _evaluate, _predict):
+    for command in (_extract, _evaluate, _predict, _explain, _report):
         command.add_command(commands)
     return parser

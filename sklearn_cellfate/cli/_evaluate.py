@@ -99,7 +99,7 @@ def _evaluate_table(options, table, target, groups, features):
         make_default_autoencoder,
         numeric_features,
     )
-    from sklearn_cellfate.report import format_comparison, write_comparison
+    from sklearn_cellfate.report import describe_run, format_comparison, write_comparison
 
     wished = {"latent_dim": options.latent_dim, "max_epochs": options.max_epochs}
     autoencoder = make_default_autoencoder(len(table), options.seed).set_params(
@@ -124,10 +124,26 @@ def _evaluate_table(options, table, target, groups, features):
     print(f"\n{format_comparison(comparison)}")
     best = _best(comparison)
     model = fit_pipeline(comparison, best, table)
-    files = write_comparison(comparison, table, model, options.output)
+    run = describe_run(
+        comparison,
+        table,
+        seed=options.seed,
+        arguments=_arguments(options),
+        source=options.table,
+        simulated=options.table is None,
+    )
+    files = write_comparison(comparison, table, model, options.output, run=run)
     looks = "" if best != "features" else "; it does not look at the images"
     print(f"\nbest: {best!r}, fitted on all {len(table)} rows{looks}")
     print(f"written to {options.output}: {', '.join(file.name for file in files)}")
+    print(f"a page of it: sklearn-cellfate report {options.output} -o report.html")
+
+
+def _arguments(options):
+    """Options as given; of files and folders the name, for reports are handed on."""
+    given = {name: value for name, value in vars(options).items() if name != "run"}
+    paths = {name: Path(given[name]).name for name in ("table", "output") if given[name]}
+    return given | paths
 
 
 def _best(comparison):

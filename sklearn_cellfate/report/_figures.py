@@ -4,8 +4,11 @@ import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
 from sklearn_cellfate.inspection import LatentSpaceDisplay, TrainingHistoryDisplay
+from sklearn_cellfate.report._latents import fold_autoencoder
 
 __all__ = ["plot_confusion", "plot_latent_space", "plot_losses", "plot_roc"]
+
+LONGEST_LABEL = 14  # characters of a class beside a confusion matrix
 
 
 def plot_roc(comparison):
@@ -20,7 +23,7 @@ def plot_roc(comparison):
     -------
     figure : matplotlib Figure
     """
-    figure, axes = _panels(comparison)
+    figure, axes = panels(comparison)
     for ax, (name, predictions) in zip(axes, _by_estimator(comparison)):
         positives = comparison.classes[1:] if len(comparison.classes) == 2 else comparison.classes
         for number, label in enumerate(positives):
@@ -44,12 +47,15 @@ def plot_confusion(comparison):
     -------
     figure : matplotlib Figure
     """
-    figure, axes = _panels(comparison)
+    figure, axes = panels(comparison)
+    labels = [_shorten(str(label)) for label in comparison.classes]
     for ax, (name, predictions) in zip(axes, _by_estimator(comparison)):
         ConfusionMatrixDisplay.from_predictions(
             predictions["y_true"],
             predictions["y_pred"],
             labels=comparison.classes,
+            display_labels=labels,
+            xticks_rotation=30 if max(map(len, labels)) > 6 else "horizontal",
             normalize="true",
             values_format=".2f",
             cmap="Blues",
@@ -57,7 +63,8 @@ def plot_confusion(comparison):
             ax=ax,
         )
         text = _score_text(comparison, name, "balanced_accuracy", "balanced accuracy")
-        ax.set(title=f"{name}\n{text}")
+        ax.set(title=f"{name}\n{text}", xlabel="predicted class", ylabel="true class")
+        ax.label_outer()
     return figure
 
 
@@ -80,7 +87,7 @@ def plot_latent_space(comparison, table, fold=0):
     held_out = np.zeros(len(table), dtype=bool)
     held_out[comparison.folds[fold][1]] = True
     display = LatentSpaceDisplay.from_estimator(
-        _autoencoder(comparison, fold),
+        fold_autoencoder(comparison, fold),
         table[[comparison.image]],
         table[comparison.target],
         held_out=held_out,
@@ -103,17 +110,33 @@ def plot_losses(comparison, fold=0):
     -------
     figure : matplotlib Figure
     """
-    return TrainingHistoryDisplay.from_estimator(_autoencoder(comparison, fold)).figure_
+    return TrainingHistoryDisplay.from_estimator(fold_autoencoder(comparison, fold)).figure_
 
 
-def _panels(comparison):
+def panels(comparison):
+    """Return a figure and its axes, one a pipeline, two side by side."""
     import matplotlib.pyplot as plt
 
     n_panels = len(comparison.estimators)
+    n_columns = min(n_panels, 2)
+    n_rows = -(-n_panels // n_columns)
     figure, axes = plt.subplots(
-        1, n_panels, figsize=(3.3 * n_panels, 3.7), layout="constrained", squeeze=False
+        n_rows,
+        n_columns,
+        figsize=(3.3 * n_columns, 3.7 * n_rows),
+        layout="constrained",
+        squeeze=False,
     )
-    return figure, axes[0]
+    figure.get_layout_engine().set(h_pad=0.12)  # inches between title and axis label above
+    for ax in axes.flat[n_panels:]:
+        ax.set_axis_off()
+    return figure, axes.flat[:n_panels]
+
+
+def _shorten(label):
+    if len(label) <= LONGEST_LABEL:
+        return label
+    return label[: LONGEST_LABEL - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _by_estimator(comparison):
@@ -135,8 +158,3 @@ def _plot_fold(ax, rows, label, colour):
 def _score_text(comparison, name, metric, words):
     row = comparison.summary.loc[(name, metric)]
     return f"{words} {row['mean']:.3f} ± {row['sd']:.3f}"
-
-
-def _autoencoder(comparison, fold):
-    columns = comparison.estimators["images"][fold].named_steps["columns"]
-    return columns.named_transformers_["images"].named_steps["autoencoder"]

@@ -1,10 +1,11 @@
 """A comparison as a folder of tables, figures and the model to use."""
 
-import os
-import tempfile
+import json
 from pathlib import Path
 
 import joblib
+import numpy as np
+import pandas as pd
 
 from sklearn_cellfate.report._figures import (
     plot_confusion,
@@ -12,16 +13,19 @@ from sklearn_cellfate.report._figures import (
     plot_losses,
     plot_roc,
 )
+from sklearn_cellfate.report._latents import explore_latents, fold_autoencoder
+from sklearn_cellfate.report._run import describe_run, sample_rows
 from sklearn_cellfate.report._tables import format_comparison
+from sklearn_cellfate.table import folder_written_whole, write_cells
 
-__all__ = ["write_comparison"]
+__all__ = ["write_comparison", "write_time_course"]
 
 
-def write_comparison(comparison, table, model, folder):
+def write_comparison(comparison, table, model, folder, *, run=None):
     """Write a comparison and the model to use to a folder.
 
     Every file appears whole: all are written beside the folder first and then moved in, so that
-    a failure leaves the folder as it was.
+    a failure leaves the folder as it was. :func:`write_report` makes a page of it.
 
     Parameters
     ----------
@@ -33,26 +37,55 @@ def write_comparison(comparison, table, model, folder):
         Fitted on all rows.
     folder : str or path-like
         Where to; files of the same names are replaced.
+    run : dict, default=None
+        From :func:`describe_run`, with the seed and the file of the data; by default what it can
+        say without them.
 
     Returns
     -------
     files : list of Path
-        What was written: ``report.txt``, ``scores``, ``summary``, ``differences`` and
-        ``predictions`` as ``.csv`` and ``.parquet``, figures as ``.png``, ``model.joblib``.
+        What was written: ``report.txt``; ``scores``, ``summary``, ``differences``, ``by_group``
+        and ``predictions`` as ``.csv`` and ``.parquet``; figures as ``.png``; ``model.joblib``;
+        and what the report is made of: ``run.json``, ``cells.parquet`` (the rows compared, of
+        large tables a sample, the row number as index), ``losses.parquet``, ``latents.npz`` and,
+        of a network with a decoder, ``traversal.parquet`` and ``traversal.npz``.
     """
-    folder = Path(folder).absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as draft:
-        draft = Path(draft)
+    run = describe_run(comparison, table) if run is None else run
+    with folder_written_whole(folder) as draft:
         (draft / "report.txt").write_text(format_comparison(comparison) + "\n", encoding="utf-8")
+        (draft / "run.json").write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
         _write_tables(comparison, draft)
         _write_figures(comparison, table, draft)
+        _write_latents(comparison, table, draft)
         joblib.dump(model, draft / "model.joblib")
-        folder.mkdir(exist_ok=True)
         names = sorted(path.name for path in draft.iterdir())
-        for name in names:
-            os.replace(draft / name, folder / name)
-    return [folder / name for name in names]
+    return [Path(folder) / name for name in names]
+
+
+def write_time_course(course, folder):
+    """Put a time course into a run folder, for the report to show.
+
+    Parameters
+    ----------
+    course : Bunch
+        From :func:`~sklearn_cellfate.model_selection.time_course`.
+    folder : str or path-like
+        The run folder.
+
+    Returns
+    -------
+    file : Path
+        ``time_course.parquet``: a row an estimator, time and metric with ``mean``, ``sd``,
+        ``folds``, ``low`` and ``high``, the cells observed at that time (``n``, ``n_ended`` and
+        ``n_<class>``), and in each row ``unit``, ``models`` and ``pos_label``.
+    """
+    pos_label = None if course.pos_label is None else str(course.pos_label)
+    table = pd.merge(course.summary.reset_index(), course.counts.reset_index(), on="time")
+    table = table.assign(unit=course.unit, models=course.models)
+    table["pos_label"] = pd.array([pos_label] * len(table), dtype="str")
+    with folder_written_whole(folder) as draft:
+        table.to_parquet(draft / "time_course.parquet", index=False)
+    return Path(folder) / "time_course.parquet"
 
 
 def _write_tables(comparison, folder):
@@ -60,6 +93,7 @@ def _write_tables(comparison, folder):
         "scores": comparison.scores,
         "summary": comparison.summary.reset_index(),
         "differences": comparison.differences.reset_index(),
+        "by_group": comparison.by_group,
         "predictions": comparison.predictions,
     }
     for name, table in tables.items():
@@ -67,10 +101,28 @@ def _write_tables(comparison, folder):
         table.to_parquet(folder / f"{name}.parquet", index=False)
 
 
+def _write_latents(comparison, table, folder):
+    rows = sample_rows(table, comparison.image)
+    groups = [] if comparison.groups is None else [comparison.groups]
+    columns = [comparison.image, comparison.target, *groups, *comparison.features]
+    cells = table.iloc[rows][columns].set_axis(pd.Index(rows, name="row"))
+    write_cells(cells.rename(columns=str), folder / "cells.parquet")
+    fold_autoencoder(comparison, 0).history_.to_parquet(folder / "losses.parquet", index=False)
+    arrays, traversal = explore_latents(comparison, table, rows)
+    np.savez_compressed(folder / "latents.npz", **arrays)
+    if traversal is not None:
+        traversal.table.to_parquet(folder / "traversal.parquet", index=False)
+        np.savez_compressed(
+            folder / "traversal.npz",
+            **{name: traversal[name] for name in ("images", "latent_values", "latents")},
+        )
+
+
 def _write_figures(comparison, table, folder):
     import matplotlib
 
-    with matplotlib.rc_context({"backend": "agg"}):
+    # Class labels are the user's text: a dollar sign begins no formula.
+    with matplotlib.rc_context({"backend": "agg", "text.parse_math": False}):
         import matplotlib.pyplot as plt
 
         figures = {

@@ -1,0 +1,173 @@
+"""``explain``: what the latent features look like, and which pixels speak for a class."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sklearn_cellfate.cli._first_frames import first_frames
+from sklearn_cellfate.cli._models import load_model, names_of_rows
+from sklearn_cellfate.table import folder_written_whole, image_column, read_cells, write_cells
+
+
+def add_command(commands):
+    """Add ``explain`` to the commands."""
+    parser = commands.add_parser(
+        "explain",
+        help="show what a model looks at",
+        description="Map which pixels speak for a class, in some cells of each predicted class; "
+        "of an autoencoder also decode along each latent feature and correlate it with measured "
+        "columns. Open only models from people whom you trust: a joblib file can run any code.",
+    )
+    parser.add_argument("model", metavar="MODEL.joblib", help="written by evaluate")
+    parser.add_argument("table", metavar="TABLE.parquet", help="a cell table")
+    parser.add_argument("-o", "--output", default="explanation", metavar="DIR", help="%(default)s")
+    parser.add_argument(
+        "--target", metavar="CLASS", help="class to explain (default: that predicted for a cell)"
+    )
+    parser.add_argument(
+        "--method",
+        default="lrp",
+        choices=["lrp", "gradient", "input_x_gradient", "integrated_gradients", "smoothgrad"],
+        help="how relevance is computed (%(default)s)",
+    )
+    parser.add_argument(
+        "--cells", type=int, default=8, metavar="N", help="cells with a map (%(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=5, metavar="N", help="steps along a latent (%(default)s)"
+    )
+    parser.add_argument(
+        "--features",
+        nargs="+",
+        metavar="COLUMN",
+        help="measured columns that latent features are correlated with",
+    )
+    parser.add_argument(
+        "--groups", metavar="COLUMN", help="donor, clone, field: for intervals of correlations"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="%(default)s")
+    parser.set_defaults(run=_explain)
+
+
+def _explain(options):
+    _check_options(options)
+    model = load_model(options.model)
+    table, _ = first_frames(read_cells(options.table))
+    _check_table(options, table)
+    from sklearn_cellfate.inspection._pipelines import find_image_estimator
+
+    network, _ = find_image_estimator(model, table)
+    files = {**_explain_pixels(options, model, table)}
+    if hasattr(network, "inverse_transform"):
+        files |= _explain_latents(options, model, table)
+    with folder_written_whole(options.output) as draft:
+        for name, write in files.items():
+            write(draft / name)
+    print(f"written to {options.output}: {', '.join(files)}")
+
+
+def _check_options(options):
+    if Path(options.output).is_file():
+        raise ValueError(f"--output {options.output!r} is a file; name a folder.")
+    for name, least in (("cells", 1), ("steps", 2), ("seed", 0)):
+        if getattr(options, name) < least:
+            raise ValueError(f"--{name} must be {least} or more, found {getattr(options, name)}.")
+
+
+def _check_table(options, table):
+    if not len(table):
+        raise ValueError(f"{options.table!r} has no rows.")
+    for name in [*(options.features or []), *([options.groups] if options.groups else [])]:
+        if name not in table.columns:
+            raise ValueError(f"{options.table!r} has no column {name!r}.")
+
+
+def _explain_pixels(options, model, table):
+    """Files about some cells' relevance, by name, each with what writes it."""
+    from sklearn_cellfate.inspection import RelevanceDisplay, relevance
+    from sklearn_cellfate.inspection._pipelines import find_image_estimator
+
+    target = _find_class(options.target, model.classes_)
+    predicted = model.predict(table)
+    rows = _choose_rows(predicted, options.cells, options.seed)
+    chosen = table.iloc[rows]
+    _, images = find_image_estimator(model, chosen)
+    maps = relevance(
+        model, chosen, target, method=options.method, random_state=options.seed
+    ).reshape(images.shape)
+    explained = names_of_rows(chosen).assign(
+        row=rows,
+        prediction=predicted[rows],
+        image=image_column(images),
+        relevance=image_column(maps),
+    )
+
+    def write_figure(path):
+        names = [f"row {row}: {label}" for row, label in zip(rows, predicted[rows])]
+        what = "the predicted class" if target is None else target
+        unit = f"{options.method} relevance for {what}"
+        _save(path, lambda: RelevanceDisplay(images, maps, names=names, unit=unit).plot())
+
+    return {
+        "relevance.parquet": lambda path: write_cells(explained, path),
+        "relevance.png": write_figure,
+    }
+
+
+def _explain_latents(options, model, table):
+    """Files about latent features, by name, each with what writes it."""
+    from sklearn_cellfate.inspection import (
+        LatentCorrelationsDisplay,
+        LatentTraversalDisplay,
+        latent_correlations,
+        latent_traversal,
+    )
+
+    traversal = latent_traversal(model, table, options.steps)
+    files = {
+        "traversal.csv": lambda path: traversal.table.to_csv(path, index=False),
+        "traversal.png": lambda path: _save(path, LatentTraversalDisplay(traversal).plot),
+    }
+    if not options.features:
+        return files
+    correlations = latent_correlations(
+        model,
+        table,
+        options.features,
+        groups=None if options.groups is None else table[options.groups].to_numpy(),
+        random_state=options.seed,
+    )
+    return files | {
+        "correlations.csv": lambda path: correlations.to_csv(path, index=False),
+        "correlations.png": lambda path: _save(path, LatentCorrelationsDisplay(correlations).plot),
+    }
+
+
+def _find_class(name, classes):
+    """Class of that name; on the command line every label is text."""
+    if name is None:
+        return None
+    matching = [label for label in classes.tolist() if str(label) == name]
+    if not matching:
+        raise ValueError(f"--target {name!r} is none of the classes {classes.tolist()}.")
+    return matching[0]
+
+
+def _choose_rows(predicted, n_cells, seed):
+    """Rows at random, as evenly from each predicted class as there are cells; sorted by class."""
+    shuffled = pd.Series(predicted).sample(frac=1, random_state=seed)
+    turn = shuffled.groupby(shuffled).cumcount()
+    chosen = turn.sort_values(kind="stable").index[:n_cells]
+    return np.array(sorted(chosen, key=lambda row: (str(predicted[row]), row)))
+
+
+def _save(path, draw):
+    import matplotlib
+
+    with matplotlib.rc_context({"backend": "agg"}):
+        import matplotlib.pyplot as plt
+
+        figure = draw().figure_
+        figure.savefig(path, dpi=150, bbox_inches="tight")
+        plt.close(figure)

@@ -1,0 +1,105 @@
+"""The command explain, as a user types it."""
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_cellfate import read_cells, to_images, write_cells
+from sklearn_cellfate.cli import main
+from sklearn_cellfate.inspection import relevance
+from sklearn_cellfate.model_selection import make_modality_pipelines
+from sklearn_cellfate.neural_network import AAEClassifier, EfficientNetClassifier
+
+AAE = AAEClassifier(pretrain_epochs=1, max_epochs=3, random_state=0)
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def files(cells, tmp_path):
+    """A table, and a model of images and features, as evaluate writes it."""
+    write_cells(cells, tmp_path / "cells.parquet")
+    pipeline = make_modality_pipelines("image", ["size"], autoencoder=AAE)["images + features"]
+    joblib.dump(pipeline.fit(cells, cells["fate"]), tmp_path / "model.joblib")
+    return tmp_path / "model.joblib", tmp_path / "cells.parquet"
+
+
+def test_an_autoencoder_shows_its_pixels_and_its_latent_features(files, cells, tmp_path):
+    output = tmp_path / "why"
+    more = ["--features", "size", "noise", "--groups", "donor", "--cells", "5", "--steps", "3"]
+    assert run("explain", *files, "-o", output, *more) == 0
+    figures = {"relevance.png", "traversal.png", "correlations.png"}
+    tables = {"relevance.parquet", "traversal.csv", "correlations.csv"}
+    assert {path.name for path in output.iterdir()} == figures | tables
+    assert all((output / name).read_bytes().startswith(b"\x89PNG") for name in figures)
+
+    traversal = pd.read_csv(output / "traversal.csv")
+    assert traversal.groupby("latent").size().tolist() == [3, 3]
+    correlations = pd.read_csv(output / "correlations.csv")
+    assert set(correlations["feature"]) == {"size", "noise"}
+    explained = read_cells(output / "relevance.parquet")
+    assert len(explained) == 5 and explained["prediction"].nunique() == 2
+    rows = explained["row"].to_numpy()
+    model = joblib.load(files[0])
+    np.testing.assert_array_equal(explained["prediction"], model.predict(cells)[rows])
+    expected = relevance(model, cells.iloc[rows])
+    np.testing.assert_allclose(to_images(explained["relevance"]), expected, rtol=1e-5)
+
+
+def test_the_class_to_explain_can_be_named(files, cells, tmp_path):
+    output = tmp_path / "why"
+    assert run("explain", *files, "-o", output, "--target", "dies", "--method", "gradient") == 0
+    explained = read_cells(output / "relevance.parquet")
+    model = joblib.load(files[0])
+    chosen = cells.iloc[explained["row"].to_numpy()]
+    expected = relevance(model, chosen, "dies", method="gradient")
+    np.testing.assert_allclose(to_images(explained["relevance"]), expected, rtol=1e-5)
+
+
+def test_a_network_without_decoder_shows_its_pixels(cells, tmp_path):
+    write_cells(cells, tmp_path / "cells.parquet")
+    network = EfficientNetClassifier("tiny", max_epochs=1, random_state=0)
+    joblib.dump(network.fit(cells, cells["fate"]), tmp_path / "model.joblib")
+    output = tmp_path / "why"
+    paths = tmp_path / "model.joblib", tmp_path / "cells.parquet"
+    assert run("explain", *paths, "-o", output, "--cells", "2") == 0
+    assert {path.name for path in output.iterdir()} == {"relevance.png", "relevance.parquet"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--target", "divide"], "--target 'divide' is none of the classes ['dies', 'divides']"),
+        (["--cells", "0"], "--cells must be 1 or more, found 0"),
+        (["--steps", "1"], "--steps must be 2 or more, found 1"),
+        (["--features", "area"], "has no column 'area'"),
+        (["--features", "fate"], "'fate'"),
+        (["--features", "size", "--groups", "clone"], "has no column 'clone'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_on_one_line(files, tmp_path, capsys, arguments, words):
+    assert run("explain", *files, "-o", tmp_path / "why", *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and words in error
+    assert not (tmp_path / "why").exists()
+
+
+def test_a_model_that_does_not_look_at_images(cells, tmp_path, capsys):
+    write_cells(cells, tmp_path / "cells.parquet")
+    model = make_modality_pipelines("image", ["size"])["features"].fit(cells, cells["fate"])
+    joblib.dump(model, tmp_path / "model.joblib")
+    paths = tmp_path / "model.joblib", tmp_path / "cells.parquet"
+    assert run("explain", *paths, "-o", tmp_path / "why") == 2
+    assert "no image estimator" in capsys.readouterr().err
+    assert not (tmp_path / "why").exists()
+
+
+def test_a_missing_package_is_named_with_its_extra(files, tmp_path, capsys, monkeypatch):
+    where = "sklearn_cellfate.inspection._relevance._relevance.find_spec"
+    monkeypatch.setattr(where, lambda name: None)
+    assert run("explain", *files, "-o", tmp_path / "why") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and 'pip install "sklearn-cellfate[lrp]"' in error
