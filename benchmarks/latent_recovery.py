@@ -44,16 +44,18 @@ def describe(model, cells):
     latents, factors = model.transform(cells), true_factors(cells)
     table = latent_correlations(latents, None, factors, groups=cells["field"], random_state=0)
     kl = latent_kl_divergence(latents)
-    two = factors[["ERK activity", "radius"]].rank()
+    two, angle = factors.iloc[:, :2].rank(), factors.iloc[:, 2:]
     for latent, rows in table.groupby("latent"):
         ranks = pd.Series(latents[:, latent]).rank()
-        share = LinearRegression().fit(two, ranks).score(two, ranks)
+        of_two, of_angle = (
+            LinearRegression().fit(part, ranks).score(part, ranks) for part in (two, angle)
+        )
         values = ", ".join(
             f"{row.feature} {row.spearman:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
             for row in rows.itertuples()
         )
-        print(f"    latent {latent}: {values}; ERK and radius explain {share:.0%}; ", end="")
-        print(f"KL {kl[latent]:.2f}")
+        print(f"    latent {latent}: {values}; ERK and radius explain {of_two:.0%}, ", end="")
+        print(f"orientation {of_angle:.0%}; KL {kl[latent]:.2f}")
     best = table.assign(size=table["spearman"].abs()).groupby("feature", sort=False)["size"].max()
     print("    best:", ", ".join(f"{name} {value:.2f}" for name, value in best.items()), end="; ")
     print(f"mean correlation between latents {latent_correlation(latents):.2f}", flush=True)
@@ -66,18 +68,29 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--latent-dim", type=int, nargs="+", default=[2, 3])
     parser.add_argument("--prior", choices=["normal", "uniform"], default="normal")
+    parser.add_argument("--lambda-covariance", type=float, default=1e-4)
     parser.add_argument("--no-augment", action="store_true")
+    parser.add_argument(
+        "--one-view",
+        action="store_true",
+        help="encode cells as they lie, instead of the mean over their symmetries",
+    )
     arguments = parser.parse_args()
     for latent_dim in arguments.latent_dim:
         for seed in range(arguments.seeds):
             train = first_ratio_images(arguments.cells, seed=100 + seed)
             held_out = first_ratio_images(1000, seed=200 + seed)
             model = make_default_autoencoder(arguments.cells, random_state=seed).set_params(
-                latent_dim=latent_dim, prior=arguments.prior, augment=not arguments.no_augment
+                latent_dim=latent_dim,
+                prior=arguments.prior,
+                lambda_covariance=arguments.lambda_covariance,
+                augment=not arguments.no_augment,
             )
             model.fit(train, train["fate"])
             accuracy = model.score(held_out, held_out["fate"])
             print(f"latent_dim={latent_dim}, seed {seed}, accuracy {accuracy:.3f}")
+            if arguments.one_view:
+                model.set_params(augment=False)
             describe(model, held_out)
 
 

@@ -33,11 +33,14 @@ def test_the_other_blocks_run_one_after_the_other(tmp_path, monkeypatch, capsys)
         exec(compile(block, "README.md", "exec"), names)
     (extract,) = _commands("movies.parquet")
     assert main(extract) == 0
-    evaluate, predict = _commands("my_cells.parquet", "new_cells.parquet")
+    evaluate, _, predict = _commands("my_cells.parquet", "new_cells.parquet")
     assert main([*evaluate, "--max-epochs", "1", "--jobs", "1"]) == 0
     assert main(predict) == 0
     assert "90 cells" in capsys.readouterr().out
     assert (tmp_path / "predictions.csv").is_file()
+    (report,) = _commands("report.html")
+    assert main(report) == 0
+    assert (tmp_path / "report.html").is_file()
 
 
 def _commands(*names):

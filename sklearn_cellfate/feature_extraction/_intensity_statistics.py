@@ -83,7 +83,8 @@ class IntensityStatistics(ImageFeatures):
     def _fit_images(self, images):
         low = images.min(axis=(0, 2, 3)).astype(np.float64)
         width = (images.max(axis=(0, 2, 3)) - low) / self.n_bins
-        width = np.where(width > 0, width, 1)
+        # Beside a huge number 1 is lost, and the edges would be one.
+        width = np.where(width > 0, width, np.maximum(1, np.spacing(np.abs(low))))
         self.bin_edges_ = low[:, np.newaxis] + width[:, np.newaxis] * np.arange(self.n_bins + 1)
         channels = range(images.shape[1])
         self._names = [f"{name}_{channel}" for channel in channels for name in STATISTICS]

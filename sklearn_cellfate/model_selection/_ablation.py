@@ -76,7 +76,9 @@ def ablation(
         baseline : str
             ``"all losses"``.
         folds : list of (train, test)
+            Row numbers of each fold.
         classes : ndarray
+            Classes, in the order of the probabilities.
 
     Raises
     ------

@@ -113,10 +113,13 @@ def compare_estimators(
         estimators : dict of str to list
             The fitted estimators, one a fold.
         folds : list of (train, test)
+            Row numbers of each fold.
         classes : ndarray
+            Classes, in the order of the probabilities.
         pos_label : label
             None for more than two classes.
         baseline : str
+            Name of the estimator that the others are compared with.
 
     Raises
     ------

@@ -92,10 +92,13 @@ def feature_pairs(
         chosen : DataFrame
             The pair chosen in each fold: ``model``, ``fold``, ``features``, ``inner``, ``value``.
         feature_names : list of str
+            Features that the pairs are made of.
         metric : str
             The first metric.
         folds : list of (train, test)
+            Row numbers of each fold.
         classes : ndarray
+            Classes, in the order of the probabilities.
 
     Raises
     ------

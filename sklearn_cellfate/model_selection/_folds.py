@@ -40,6 +40,14 @@ def make_folds(y, groups=None, cv=None, random_state=None):
     ------
     ValueError
         If a fold would train without one of the classes; the message names class and group.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_cellfate.model_selection import make_folds
+    >>> fate, donor = np.array([0, 1] * 6), np.repeat(["a", "b", "c"], 4)
+    >>> [str(donor[test][0]) for train, test in make_folds(fate, donor)]
+    ['a', 'b', 'c']
     """
     folds = list(_splitter(y, groups, cv, random_state).split(np.zeros(len(y)), y, groups))
     classes = np.unique(y)

@@ -65,7 +65,9 @@ def how_early(
             ``precision_low`` ... ``coverage_high``, the lowest and highest ``threshold`` of a fold
             (infinite: none gives the precision), and ``reached``.
         label : label
+            The fate that is called.
         unit : str
+            Of the times, as in `course`.
 
     Raises
     ------

@@ -77,8 +77,11 @@ def label_budget(
         differences : DataFrame
             By size and metric: mean paired difference to the largest size, with its interval.
         sizes : list of int
+            Numbers of labelled cells that were tried.
         folds : list of (train, test)
+            Row numbers of each fold.
         classes : ndarray
+            Classes, in the order of the probabilities.
 
     Raises
     ------

@@ -100,8 +100,11 @@ def latent_dimension_study(
         metric : str
             The metric of which `relevance` is a loss.
         dimensions : list of int
+            Numbers of latent features that were tried.
         folds : list of (train, test)
+            Row numbers of each fold.
         classes : ndarray
+            Classes, in the order of the probabilities.
 
     Raises
     ------

@@ -179,6 +179,12 @@ def make_modality_pipelines(image, features, *, autoencoder=None, random_state=N
     -------
     pipelines : dict of str to Pipeline
         Each takes a cell table and ignores the columns that it does not need.
+
+    Examples
+    --------
+    >>> from sklearn_cellfate.model_selection import make_modality_pipelines
+    >>> list(make_modality_pipelines("image", ["area"], random_state=0))
+    ['features', 'pixels', 'images', 'images + features']
     """
     if autoencoder is None:
         autoencoder = make_default_autoencoder(random_state=random_state)
@@ -218,6 +224,12 @@ def make_default_autoencoder(n_cells=1000, random_state=None):
     -------
     autoencoder : AAEClassifier
         Unfitted; change what you like with ``set_params``.
+
+    Examples
+    --------
+    >>> from sklearn_cellfate.model_selection import make_default_autoencoder
+    >>> make_default_autoencoder(n_cells=400).set_params(latent_dim=4).latent_dim
+    4
     """
     from sklearn_cellfate.neural_network import AAEClassifier  # torch takes seconds to import
 
@@ -243,9 +255,37 @@ def make_default_autoencoder(n_cells=1000, random_state=None):
 
 
 def numeric_features(table, target, groups):
-    """Names of the numeric columns but target and groups."""
+    """Name the numeric columns, all but target, groups and quality flags.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The cell table.
+    target : str
+        Column of the classes.
+    groups : str or None
+        Column of the donor, clone, field ...
+
+    Returns
+    -------
+    names : list of str
+        In the order of the table. Columns of booleans count as numeric, but for ``flag_...``,
+        which say how a cell was recorded.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_cellfate.model_selection import numeric_features
+    >>> cells = pd.DataFrame({"area": [80.0], "field": [1], "flag_edge": [True], "fate": [0]})
+    >>> numeric_features(cells, "fate", "field")
+    ['area']
+    """
     numeric = make_column_selector(dtype_include=["number", "bool"])(table)
-    return [name for name in numeric if name not in (target, groups)]
+    return [
+        name
+        for name in numeric
+        if name not in (target, groups) and not str(name).startswith("flag_")
+    ]
 
 
 def _check_request(table, target, groups, features):

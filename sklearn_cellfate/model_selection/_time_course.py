@@ -104,9 +104,13 @@ def time_course(
         times : ndarray of shape (n_times,)
             In `unit`.
         unit, models, baseline : str
+            As asked for.
         classes : ndarray
+            Classes, in the order of the probabilities.
         pos_label : label
+            The class of precision, recall and their like, where there are two.
         folds : list of (train, test)
+            Row numbers of each fold.
         y, groups : ndarray
             Of all rows.
 

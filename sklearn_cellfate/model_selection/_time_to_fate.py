@@ -61,6 +61,7 @@ def time_to_fate(predicted, duration, event, *, probability=None, groups=None, l
             interval ``low`` to ``high`` (jackknife over cells, or over groups), ``pairs``
             compared, and ``n_units`` left out in turn.
         level : float
+            Of bands and intervals.
 
     Raises
     ------

@@ -11,7 +11,7 @@ __all__ = ["Architecture", "plan_architecture"]
 class Architecture:
     """Sizes of the autoencoder's layers.
 
-    Attributes
+    Parameters
     ----------
     image_shape : tuple of (int, int, int)
         Channels, height and width of an image.

@@ -33,6 +33,19 @@ class Autoencoder(nn.Module):
         self.decoder = Decoder(plan, latent_dim, noise_std=noise_std, dropout=dropout)
 
     def forward(self, images):
-        """Return the latents and the reconstructions of ``(n, C, H, W)`` images."""
+        """Encode, and decode again.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, C, H, W)
+            Pixels from 0 to 1.
+
+        Returns
+        -------
+        latents : Tensor of shape (n, latent_dim)
+            Latent features.
+        reconstructions : Tensor of shape (n, C, H, W)
+            What the decoder makes of them.
+        """
         latents = self.encoder(images)
         return latents, self.decoder(latents)

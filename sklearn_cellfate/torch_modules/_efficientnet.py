@@ -54,7 +54,7 @@ LAST_FILTERS = {"tiny": 256, "s": 1280, "m": 1280, "l": 1280}
 
 
 class EfficientNetV2(EfficientNet):
-    """torchvision's EfficientNet-V2 [1]_ with a first convolution for the channels at hand.
+    """EfficientNet-V2 of torchvision [1]_ with a first convolution for the channels at hand.
 
     Parameters
     ----------

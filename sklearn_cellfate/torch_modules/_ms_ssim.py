@@ -49,7 +49,20 @@ class MSSSIM(nn.Module):
                 self.register_buffer(f"{axis}{scale}", band, persistent=False)
 
     def forward(self, target, image):
-        """Compare ``(n, C, H, W)`` images; returns ``(n,)`` similarities in (0, 1]."""
+        """Compare images, pair by pair.
+
+        Parameters
+        ----------
+        target : Tensor of shape (n, C, H, W)
+            Images, pixels from 0 to 1.
+        image : Tensor of shape (n, C, H, W)
+            Those compared with them.
+
+        Returns
+        -------
+        similarity : Tensor of shape (n,)
+            From above 0 to 1.
+        """
         log_similarity = 0.0
         for scale, weight in enumerate(self.weights):
             last = scale == self.n_scales - 1

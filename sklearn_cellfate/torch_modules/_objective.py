@@ -59,9 +59,27 @@ class AutoencoderObjective(nn.Module):
         self.real_label = real_label
 
     def forward(self, images, reconstructions, latents, labels, fooled_logits, *, pretraining):
-        """Return the losses of a batch by name, their weighted sum as ``"loss"``.
+        """Compute the losses of a batch.
 
-        Losses with weight zero are not computed; `labels` of None switch the contrastive off.
+        Parameters
+        ----------
+        images : Tensor of shape (n, C, H, W)
+            Pixels from 0 to 1.
+        reconstructions : Tensor of shape (n, C, H, W)
+            What the decoder makes of the latents.
+        latents : Tensor of shape (n, latent_dim)
+            Latent features.
+        labels : Tensor of shape (n,) or None
+            Classes as integers; None switches the contrastive loss off.
+        fooled_logits : Tensor of shape (n, 1)
+            What the discriminator says of the latents.
+        pretraining : bool
+            Whether the weights of the first stage count.
+
+        Returns
+        -------
+        losses : dict of str to Tensor
+            By name, and their weighted sum as ``"loss"``. A loss of weight zero is left out.
         """
         weights = self.pretrain_weights if pretraining else self.weights
         terms = {

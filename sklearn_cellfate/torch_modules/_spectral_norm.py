@@ -29,7 +29,13 @@ class _SpectralWeight:
         self.u = F.normalize(torch.mv(matrix, self.v), dim=0)
 
     def normalized_weight(self):
-        """Return the weight divided by its spectral norm, differentiable through both."""
+        """Divide the weight by its spectral norm, differentiable through both.
+
+        Returns
+        -------
+        weight : Tensor of the weight's shape
+            In training mode after one more power iteration.
+        """
         if self.training:
             self._power_iteration()
         sigma = torch.dot(self.u, torch.mv(self.weight.flatten(1), self.v))
@@ -37,24 +43,58 @@ class _SpectralWeight:
 
 
 class SpectralConv2d(_SpectralWeight, nn.Conv2d):
-    """2-D convolution with a spectrally normalised weight."""
+    """2-D convolution with a spectrally normalised weight.
+
+    Parameters
+    ----------
+    *args, **kwargs : arguments of :class:`torch.nn.Conv2d`
+        Sizes, bias and so on.
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._start_power_iteration()
 
     def forward(self, x):
-        """Convolve."""
+        """Convolve.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, C_in, H, W)
+            Input.
+
+        Returns
+        -------
+        y : Tensor of shape (n, C_out, H_out, W_out)
+            Output.
+        """
         return self._conv_forward(x, self.normalized_weight(), self.bias)
 
 
 class SpectralLinear(_SpectralWeight, nn.Linear):
-    """Dense layer with a spectrally normalised weight."""
+    """Dense layer with a spectrally normalised weight.
+
+    Parameters
+    ----------
+    *args, **kwargs : arguments of :class:`torch.nn.Linear`
+        Sizes, bias and so on.
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._start_power_iteration()
 
     def forward(self, x):
-        """Multiply."""
+        """Multiply.
+
+        Parameters
+        ----------
+        x : Tensor of shape (..., in_features)
+            Input.
+
+        Returns
+        -------
+        y : Tensor of shape (..., out_features)
+            Output.
+        """
         return F.linear(x, self.normalized_weight(), self.bias)

@@ -11,10 +11,10 @@ __all__ = ["LeakageError", "check_no_leakage"]
 class LeakageError(AssertionError):
     """Held-out rows reach what is fitted, or what other rows are predicted to be.
 
-    Attributes
+    Parameters
     ----------
     report : DataFrame
-        As :func:`check_no_leakage` returns it.
+        As :func:`check_no_leakage` returns it; kept as an attribute.
     """
 
     def __init__(self, report):

@@ -20,12 +20,12 @@ class AblationDisplay(ComparisonDisplay):
         Mean and interval, a row a setting.
     differences : DataFrame
         Mean paired difference to `baseline` and its interval, a row another setting.
+    by_group : DataFrame, default=None
+        Value and number of cells of each group while it was held out, a row a setting and group.
     metric : str
         Which.
     baseline : str
         Name of the setting with all losses.
-    by_group : DataFrame, default=None
-        Value and number of cells of each group while it was held out, a row a setting and group.
 
     Attributes
     ----------
