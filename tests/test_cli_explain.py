@@ -4,12 +4,18 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from sklearn_cellfate import read_cells, to_images, write_cells
 from sklearn_cellfate.cli import main
 from sklearn_cellfate.inspection import relevance
 from sklearn_cellfate.model_selection import make_modality_pipelines
-from sklearn_cellfate.neural_network import AAEClassifier, EfficientNetClassifier
+from sklearn_cellfate.neural_network import (
+    AAEClassifier,
+    AdversarialAutoencoder,
+    EfficientNetClassifier,
+)
 
 AAE = AAEClassifier(pretrain_epochs=1, max_epochs=3, random_state=0)
 
@@ -45,7 +51,7 @@ def test_an_autoencoder_shows_its_pixels_and_its_latent_features(files, cells, t
     rows = explained["row"].to_numpy()
     model = joblib.load(files[0])
     np.testing.assert_array_equal(explained["prediction"], model.predict(cells)[rows])
-    expected = relevance(model, cells.iloc[rows])
+    expected = relevance(model, cells.iloc[rows], explained["prediction"])
     np.testing.assert_allclose(to_images(explained["relevance"]), expected, rtol=1e-5)
 
 
@@ -93,7 +99,7 @@ def test_a_model_that_does_not_look_at_images(cells, tmp_path, capsys):
     joblib.dump(model, tmp_path / "model.joblib")
     paths = tmp_path / "model.joblib", tmp_path / "cells.parquet"
     assert run("explain", *paths, "-o", tmp_path / "why") == 2
-    assert "no image estimator" in capsys.readouterr().err
+    assert "does not look at images" in capsys.readouterr().err
     assert not (tmp_path / "why").exists()
 
 
@@ -103,3 +109,26 @@ def test_a_missing_package_is_named_with_its_extra(files, tmp_path, capsys, monk
     assert run("explain", *files, "-o", tmp_path / "why") == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and 'pip install "sklearn-cellfate[lrp]"' in error
+
+
+def test_a_table_without_the_images_is_refused(files, cells, tmp_path, capsys):
+    write_cells(cells.drop(columns="image"), tmp_path / "without.parquet")
+    assert run("explain", files[0], tmp_path / "without.parquet", "-o", tmp_path / "why") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "lacks columns of ['image']" in error
+    assert not (tmp_path / "why").exists()
+
+
+def test_an_autoencoder_without_classes_shows_a_latent_feature(cells, tmp_path):
+    write_cells(cells, tmp_path / "cells.parquet")
+    autoencoder = AdversarialAutoencoder(pretrain_epochs=1, max_epochs=1, random_state=0)
+    pipeline = make_pipeline(autoencoder, LogisticRegression()).fit(cells, cells["fate"])
+    joblib.dump(pipeline, tmp_path / "model.joblib")
+    paths = tmp_path / "model.joblib", tmp_path / "cells.parquet"
+    assert run("explain", *paths, "-o", tmp_path / "why") == 0
+    assert {path.name for path in (tmp_path / "why").iterdir()} == {
+        "traversal.csv",
+        "traversal.png",
+    }
+    assert run("explain", *paths, "-o", tmp_path / "latent", "--target", "latent 0") == 0
+    assert (tmp_path / "latent" / "relevance.png").is_file()

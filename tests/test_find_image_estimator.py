@@ -63,7 +63,7 @@ def test_images_come_as_the_network_sees_them(cells):
 
 def test_a_pipeline_without_a_network_is_refused(cells):
     pipeline = make_pipeline(PixelFeatures(), LogisticRegression()).fit(cells[["image"]], FATES)
-    with pytest.raises(ValueError, match="there is no image estimator .* in Pipeline"):
+    with pytest.raises(ValueError, match="Pipeline does not look at images through a network"):
         find_image_estimator(pipeline, cells)
 
 

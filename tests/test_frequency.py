@@ -661,7 +661,7 @@ def test_display_refuses_nothing_and_two_units():
         ({"method": "permute", "X": stripes()[0][:1]}, "between images, but X has one only"),
         ({"target": 7}, "target 7 is no class of Pipeline, which knows 0, 1"),
         ({"target": [0, 1]}, "one for each of the 60 rows"),
-        ({"method": "gradient"}, "method='gradient' .* no image estimator"),
+        ({"method": "gradient"}, "method='gradient' .* does not look at images"),
         ({"y": [0, 1]}, "inconsistent numbers of samples"),
         ({"y": [None] + [0] * 59}, "y is missing in 1 of 60 rows"),
         ({"y": ["0", "1"] * 30}, "y has '0', '1', expected one of 0, 1"),

@@ -219,7 +219,7 @@ def test_models_without_decoder_or_fit_and_images_of_another_size(spots, trained
     classifier = EfficientNetClassifier("tiny", max_epochs=0, random_state=0)
     with pytest.raises(ValueError, match="EfficientNetClassifier has no decoder; expected an Ad"):
         latent_traversal(classifier.fit(images, labels), images)
-    with pytest.raises(ValueError, match="no image estimator"):
+    with pytest.raises(ValueError, match="does not look at images"):
         latent_traversal(LogisticRegression().fit(images[:, 0, 0], labels), images)
     with pytest.raises(NotFittedError):
         latent_traversal(make_pipeline(IntensityScaler(), AAEClassifier()), images)

@@ -475,3 +475,16 @@ def test_the_display_shows_a_symmetrical_scale(models):
     assert "divides" in display.figure_.axes[-1].get_ylabel()
     with pytest.raises(ValueError, match="one shape"):
         RelevanceDisplay(images, images[:2])
+
+
+def test_each_image_may_have_a_class_of_its_own(spots):
+    images, fate = spots
+    network = EfficientNetClassifier("tiny", max_epochs=1, random_state=0).fit(images, fate)
+    maps = relevance(network, images[:4], fate[:4])
+    for row in range(4):
+        alone = relevance(network, images[row : row + 1], fate[row])
+        np.testing.assert_allclose(maps[row], alone[0], rtol=1e-4, atol=1e-8)
+    with pytest.raises(ValueError, match="target names 3 classes, but X has 4 images"):
+        relevance(network, images[:4], fate[:3])
+    with pytest.raises(ValueError, match="target holds 'sleeps', and the classes are 'dies'"):
+        relevance(network, images[:4], ["dies", "dies", "dies", "sleeps"])

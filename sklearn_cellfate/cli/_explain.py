@@ -23,7 +23,9 @@ def add_command(commands):
     parser.add_argument("table", metavar="TABLE.parquet", help="a cell table")
     parser.add_argument("-o", "--output", default="explanation", metavar="DIR", help="%(default)s")
     parser.add_argument(
-        "--target", metavar="CLASS", help="class to explain (default: that predicted for a cell)"
+        "--target",
+        metavar="CLASS",
+        help="class, or latent feature such as 'latent 0' (default: a cell's predicted class)",
     )
     parser.add_argument(
         "--method",
@@ -58,9 +60,15 @@ def _explain(options):
     from sklearn_cellfate.inspection._pipelines import find_image_estimator
 
     network, _ = find_image_estimator(model, table)
-    files = {**_explain_pixels(options, model, table)}
-    if hasattr(network, "inverse_transform"):
+    files = {}
+    if hasattr(network, "classes_") or options.target is not None:
+        files |= _explain_pixels(options, model, table)
+    else:
+        print("no relevance: the autoencoder knows no classes; name --target 'latent 0'")
+    if hasattr(network, "inverse_transform") and len(table) > 1:
         files |= _explain_latents(options, model, table)
+    elif options.features:
+        print("no correlations: they need an autoencoder and several cells")
     with folder_written_whole(options.output) as draft:
         for name, write in files.items():
             write(draft / name)
@@ -94,7 +102,11 @@ def _explain_pixels(options, model, table):
     chosen = table.iloc[rows]
     _, images = find_image_estimator(model, chosen)
     maps = relevance(
-        model, chosen, target, method=options.method, random_state=options.seed
+        model,
+        chosen,
+        predicted[rows] if target is None else target,
+        method=options.method,
+        random_state=options.seed,
     ).reshape(images.shape)
     explained = names_of_rows(chosen).assign(
         row=rows,
@@ -145,9 +157,9 @@ def _explain_latents(options, model, table):
 
 
 def _find_class(name, classes):
-    """Class of that name; on the command line every label is text."""
-    if name is None:
-        return None
+    """Class of that name, or the latent feature; on the command line every label is text."""
+    if name is None or name.startswith("latent "):
+        return name
     matching = [label for label in classes.tolist() if str(label) == name]
     if not matching:
         raise ValueError(f"--target {name!r} is none of the classes {classes.tolist()}.")

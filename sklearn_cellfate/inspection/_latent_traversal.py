@@ -174,7 +174,13 @@ def _chosen_latents(latents, latent_dim):
 def _ends(encoded, quantiles, limits):
     """Return the lower and the upper ends of the ranges, two arrays of shape (n_latents,)."""
     if limits is None:
-        return np.quantile(encoded, _increasing(quantiles, "quantiles", 0, 1), axis=0)
+        ends = np.quantile(encoded, _increasing(quantiles, "quantiles", 0, 1), axis=0)
+        if (ends[0] == ends[1]).any():
+            raise ValueError(
+                f"X ({len(encoded)} row(s)) gives a latent feature no range to go over; name one "
+                "with limits=(low, high)."
+            )
+        return ends
     n_latents = encoded.shape[1]
     limits = np.asarray(limits, dtype=float)
     if limits.shape not in ((2,), (n_latents, 2)):
@@ -203,7 +209,8 @@ def _increasing(pair, name, lowest, highest):
 def _baseline(encoded, baseline):
     if isinstance(baseline, str) and baseline in ("mean", "zero"):
         return encoded.mean(axis=0) if baseline == "mean" else np.zeros(encoded.shape[1])
-    if isinstance(baseline, Integral) and 0 <= baseline < len(encoded):
+    is_row = isinstance(baseline, Integral) and not isinstance(baseline, bool)
+    if is_row and 0 <= baseline < len(encoded):
         return encoded[baseline].copy()
     raise ValueError(
         f'baseline must be "mean", "zero" or a row of X from 0 to {len(encoded) - 1}, found '

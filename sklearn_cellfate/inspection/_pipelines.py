@@ -8,8 +8,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cellfate._validation import validate_images
+from sklearn_cellfate.table import listing
 
-__all__ = ["find_image_estimator"]
+__all__ = ["find_image_estimator", "find_network"]
 
 
 def find_image_estimator(estimator, X):
@@ -38,17 +39,29 @@ def find_image_estimator(estimator, X):
     NotFittedError
         If `estimator` is not fitted.
     """
-    check_is_fitted(estimator)
-    found = _find(estimator)
-    if found is None:
-        raise ValueError(
-            f"there is no image estimator (AdversarialAutoencoder, AAEClassifier or "
-            f"EfficientNetClassifier) in {type(estimator).__name__}."
-        )
-    image_estimator, preparations = found
+    image_estimator, preparations = _find_or_refuse(estimator)
     for prepare in preparations:
         X = prepare(X)
     return image_estimator, validate_images(image_estimator, X, reset=False)
+
+
+def find_network(estimator):
+    """Find the fitted network behind a pipeline, as :func:`find_image_estimator`, without rows."""
+    return _find_or_refuse(estimator)[0]
+
+
+def _find_or_refuse(estimator):
+    check_is_fitted(estimator)
+    found = _find(estimator)
+    if found is None:
+        hint = (
+            "; explain its estimator_ on patches" if hasattr(estimator, "predict_patches") else ""
+        )
+        raise ValueError(
+            f"{type(estimator).__name__} does not look at images through a network: there is no "
+            f"AdversarialAutoencoder, AAEClassifier or EfficientNetClassifier in it{hint}."
+        )
+    return found
 
 
 def _find(estimator):
@@ -72,7 +85,7 @@ def _parts(estimator):
             yield step, partial(_transform, estimator.steps[:number])
     elif isinstance(estimator, ColumnTransformer):
         for _, part, names in estimator.transformers_:
-            yield part, partial(_safe_indexing, indices=names, axis=1)
+            yield part, partial(_choose, names=names)
     elif isinstance(estimator, FeatureUnion):
         for _, part in estimator.transformer_list:
             yield part, _as_it_is
@@ -85,6 +98,13 @@ def _transform(steps, X):
         if hasattr(step, "transform"):  # neither a sampler nor "passthrough"
             X = step.transform(X)
     return X
+
+
+def _choose(X, names):
+    try:
+        return _safe_indexing(X, names, axis=1)
+    except KeyError as error:
+        raise ValueError(f"X lacks columns of {names}; it has {listing(X.columns)}.") from error
 
 
 def _as_it_is(X):

@@ -59,6 +59,18 @@ class RelevanceDisplay:
             )
         self.masks = None if masks is None else np.asarray(masks, dtype=bool)
         self.names, self.channel, self.unit = names, channel, unit
+        self._check()
+
+    def _check(self):
+        n_images, n_channels, height, width = self.images.shape
+        if self.masks is not None and self.masks.shape != (n_images, height, width):
+            raise ValueError(
+                f"masks must have shape {(n_images, height, width)}, found {self.masks.shape}."
+            )
+        if self.names is not None and len(self.names) != n_images:
+            raise ValueError(f"names has {len(self.names)} entries for {n_images} images.")
+        if self.channel not in range(n_channels):
+            raise ValueError(f"channel={self.channel!r}, but there are {n_channels} channel(s).")
 
     @classmethod
     def from_estimator(
@@ -87,7 +99,11 @@ class RelevanceDisplay:
         """
         _, images = find_image_estimator(estimator, X)
         maps = relevance(estimator, X, target, **how).reshape(images.shape)
-        unit = "relevance for the predicted class" if target is None else f"relevance for {target}"
+        unit = f"relevance for {target}"
+        if target is None:
+            unit = "relevance for the class that the network predicts"
+        elif np.ndim(target) == 1:
+            unit = "relevance for the class of each image"
         display = cls(images, maps, masks=masks, names=names, channel=channel, unit=unit)
         return display.plot(axes=axes)
 

@@ -1,7 +1,6 @@
 """TrainingHistoryDisplay: the losses of a fit, epoch by epoch."""
 
-from sklearn.utils.validation import check_is_fitted
-
+from sklearn_cellfate.inspection._pipelines import find_network
 from sklearn_cellfate.inspection._plot._panels import panel_grid
 
 __all__ = ["TrainingHistoryDisplay"]
@@ -48,8 +47,9 @@ class TrainingHistoryDisplay:
 
         Parameters
         ----------
-        estimator : AdversarialAutoencoder, AAEClassifier or EfficientNetClassifier
-            Fitted. Validation rows have losses with ``early_stopping=True``.
+        estimator : AdversarialAutoencoder, AAEClassifier, EfficientNetClassifier or pipeline
+            Fitted; of a pipeline, the network inside. Validation rows have losses with
+            ``early_stopping=True``.
         ax : matplotlib Axes, default=None
             See :meth:`plot`.
 
@@ -62,8 +62,7 @@ class TrainingHistoryDisplay:
         NotFittedError
             If `estimator` is not fitted.
         """
-        check_is_fitted(estimator, "history_")
-        return cls(estimator.history_).plot(ax=ax)
+        return cls(find_network(estimator).history_).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw a panel a loss.

@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_cellfate.table import listing
 
-__all__ = ["Readout", "find_readout"]
+__all__ = ["Readout", "find_columns", "find_readout"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,21 @@ def find_readout(estimator, target):
     if column is None:
         raise ValueError(_describe_targets(estimator, target, classes, n_latents))
     return Readout(np.eye(n_latents), np.zeros(n_latents), column)
+
+
+def find_columns(estimator, labels, n_images):
+    """Find the score of a class for each image: ndarray of shape (n_images,), int."""
+    labels, classes = np.asarray(labels), getattr(estimator, "classes_", np.array([]))
+    if len(labels) != n_images:
+        raise ValueError(f"target names {len(labels)} classes, but X has {n_images} images.")
+    is_class = np.asarray(labels)[:, None] == classes
+    unknown = ~is_class.any(axis=1)
+    if unknown.any():
+        raise ValueError(
+            f"target holds {listing(np.unique(labels[unknown]))}, and the classes are "
+            f"{listing(classes) or 'none'}."
+        )
+    return is_class.argmax(axis=1)
 
 
 def _logits_of_head(estimator):

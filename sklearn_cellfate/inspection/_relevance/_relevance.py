@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_cellfate._validation import images_like
 from sklearn_cellfate.inspection._pipelines import find_image_estimator
-from sklearn_cellfate.inspection._relevance._readout import find_readout
+from sklearn_cellfate.inspection._relevance._readout import find_columns, find_readout
 from sklearn_cellfate.table import image_column_names, listing
 
 __all__ = ["attribute_images", "relevance"]
@@ -73,9 +73,10 @@ def relevance(
     X : DataFrame with one image column, or array of shape (n, H, W), (n, C, H, W) or \
 (n, n_features)
         Images of the shape fitted on.
-    target : class label, str or int, default=None
-        The class to explain, one for all images; by default the class that the network predicts
-        for each image. The score of a class is its logit less the mean logit of the other
+    target : class label, str, int or array-like of shape (n,), default=None
+        The class to explain, one for all images or one for each; by default the class that the
+        network itself predicts for each image, which may differ from that of a pipeline with
+        further steps. The score of a class is its logit less the mean logit of the other
         classes: for two classes the log odds. ``"latent 0"`` explains the first latent feature of
         an autoencoder, and so on; without classes, the number 0 does too, and a target is needed.
     method : {"lrp", "gradient", "input_x_gradient", "integrated_gradients", "smoothgrad"}, \
@@ -175,7 +176,10 @@ default="epsilon_plus_flat"
         random_state=random_state,
     )
     image_estimator, images = find_image_estimator(estimator, X)
-    maps, _ = attribute_images(image_estimator, images, target, settings)
+    columns = None
+    if np.ndim(target) == 1:
+        columns, target = find_columns(image_estimator, target, len(images)), None
+    maps, _ = attribute_images(image_estimator, images, target, settings, columns)
     is_table = isinstance(X, pd.DataFrame) and image_column_names(X)
     return maps if is_table or isinstance(X, pd.Series) else images_like(X, maps)
 
