@@ -93,7 +93,7 @@ _SHARED = {
     feature_names_in_ : ndarray of str
         Name of the image column; only for data frames.""",
     "fit": """\
-        X : DataFrame with one image column, or array of shape (n, H, W), (n, C, H, W) or \\
+        X : DataFrame with one image column, or array of shape (n, H, W), (n, C, H, W) or \
 (n, n_features)
             Images; other columns of a data frame are ignored. Any numeric dtype and range.""",
     "weights": """\
