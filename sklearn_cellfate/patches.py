@@ -19,7 +19,9 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
+from sklearn_cellfate._transaction import all_or_nothing
 from sklearn_cellfate._validation import check_pixel_scale, describe_shape, validate_images
+from sklearn_cellfate._versioned import VersionedMixin
 
 __all__ = ["PatchClassifier"]
 
@@ -40,7 +42,7 @@ def _inner_has(method):
     return check
 
 
-class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Classify large images by the patches that they are made of.
 
     Fits a classifier on patches, each with the label of its image, and predicts an image by what
@@ -154,6 +156,7 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None, groups=None):
         """Fit the classifier on patches.
 
@@ -251,6 +254,7 @@ class PatchClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X, y, **fit_params : as in ``fit``
+            Images, their classes and the rest.
 
         Returns
         -------

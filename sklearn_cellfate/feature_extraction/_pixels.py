@@ -4,11 +4,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cellfate._validation import validate_images
+from sklearn_cellfate._versioned import VersionedMixin
 
 __all__ = ["PixelFeatures"]
 
 
-class PixelFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class PixelFeatures(
+    VersionedMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Lay the pixels of each image side by side in a row.
 
     Parameters

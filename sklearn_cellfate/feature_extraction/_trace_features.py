@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sklearn_cellfate._versioned import VersionedMixin
 from sklearn_cellfate.preprocessing._base import remember_columns
 from sklearn_cellfate.preprocessing._relative_time import _holds_lists, _lists
 from sklearn_cellfate.table import listing
@@ -25,7 +26,7 @@ QUANTILES = (0, 5, 25, 50, 75, 95, 100)  # %
 LEAST_POWER = 1e-12  # whose logarithm stands for none
 
 
-class TraceFeatures(TransformerMixin, BaseEstimator):
+class TraceFeatures(VersionedMixin, TransformerMixin, BaseEstimator):
     """Describe traces, such as a kinase's activity frame by frame, by numbers of fixed meaning.
 
     Of each trace: mean, standard deviation, skewness, slope over the whole trace, quantiles, how

@@ -120,6 +120,7 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
         random_state=None,
         verbose=0,
         callbacks=None,
+        checkpoint_dir=None,
     ):
         super().__init__(
             latent_dim,
@@ -156,6 +157,7 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
             random_state=random_state,
             verbose=verbose,
             callbacks=callbacks,
+            checkpoint_dir=checkpoint_dir,
         )
         self.head = head
         self.class_weight = class_weight

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils.validation import _check_sample_weight
 
+from sklearn_cellfate._transaction import all_or_nothing
 from sklearn_cellfate.metrics import ms_ssim
 from sklearn_cellfate.neural_network._base_autoencoder import BaseAutoencoder
 from sklearn_cellfate.neural_network._docs import document
@@ -56,6 +57,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     @document
     def fit(self, X, y=None, sample_weight=None, groups=None):
         """Train the autoencoder.
@@ -75,6 +77,7 @@ class AdversarialAutoencoder(BaseAutoencoder):
         self._fit_rows(rows, classes)
         return self
 
+    @all_or_nothing
     @document
     def partial_fit(self, X, y=None, sample_weight=None, groups=None):
         """Train one epoch more on some rows; the first call starts from scratch.

@@ -96,11 +96,11 @@ class AdversarialAutoencoderNet(BaseNet):
         images, labels = batch
         if self.augment:
             images = random_symmetries(images)
-        latents, losses = self._autoencoder_losses(images, labels)
-        self.optimizer_.zero_grad()
-        losses["loss"].backward()
+        latents, losses = self._backpropagate(
+            self.optimizer_, lambda: self._autoencoder_losses(images, labels)
+        )
         self.optimizer_.step()
-        losses["discriminator"] = self._discriminator_loss(latents.detach())
+        losses["discriminator"] = self._discriminator_loss(latents)
         self.discriminator_optimizer_.zero_grad()
         losses["discriminator"].backward()
         self.discriminator_optimizer_.step()

@@ -1,6 +1,9 @@
 """What all image estimators share: rows to training, validation rows, pickling."""
 
+import copy
+from functools import partial
 from numbers import Integral, Real
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +13,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_cellfate._validation import check_pixel_scale, validate_images
+from sklearn_cellfate._versioned import VersionedMixin
+from sklearn_cellfate.neural_network._checkpoint import Checkpoint, fit_key
 from sklearn_cellfate.neural_network._device import available_device, resolve_device, seeded
 from sklearn_cellfate.neural_network._progress import ProgressBar
 from sklearn_cellfate.neural_network._rows import arrange_rows
@@ -19,12 +24,15 @@ from sklearn_cellfate.preprocessing._symmetries import apply_symmetry, symmetrie
 ROWS_AT_ONCE = 64  # scaled together, to bound the memory beside the rows
 
 
-class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseImageEstimator(
+    VersionedMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Hold a skorch net and train it on the rows of a table.
 
     A subclass builds its net (`_configure_net`, `_make_net`), says how long a whole fit is
     (`_count_epochs`), who watches validation rows (`_make_monitor`), and how pixels are scaled
-    (`_learn_pixel_scale`, `_scale`).
+    (`_learn_pixel_scale`, `_scale`). If it has more to fit than the network, it does so in
+    `_fit_on_features`.
     """
 
     _parameter_constraints: dict = {
@@ -41,6 +49,7 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "callbacks": [list, None],
+        "checkpoint_dir": [str, Path, None],
     }
 
     def transform(self, X):
@@ -78,7 +87,7 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return arrange_rows(images, codes, weights, groups)
 
     def _fit_rows(self, rows, classes=None, n_epochs=None):
-        """Train a new net, or with warm_start the one there is; returns the rows, scaled.
+        """Train a new net, or with warm_start a copy of the one there is, and what follows it.
 
         Parameters
         ----------
@@ -97,6 +106,8 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self._check_settings(rows)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         whole_fit = n_epochs is None
+        if whole_fit and self.checkpoint_dir is not None:
+            self._check_checkpoint()
         train, held_out = np.arange(len(rows.images)), None
         if self.early_stopping and whole_fit:
             train, held_out = split_validation(
@@ -109,6 +120,7 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             )
         continued = hasattr(self, "net_") and (self.warm_start or not whole_fit)
         if continued:
+            self.net_ = self.net_.copy()  # a fit that fails leaves the other as it is
             self._adopt_settings()
         else:
             self._learn_pixel_scale(rows if held_out is None else rows.take(train))
@@ -121,12 +133,25 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 self._net_config = self._configure_net()
                 self.net_ = self._start_net(device)
             if held_out is None:
-                self._train(rows, None, n_epochs)
+                ended = self._train(rows, None, n_epochs, seed)
             else:
-                self._train(rows.take(train), rows.take(held_out), n_epochs)
+                ended = self._train(rows.take(train), rows.take(held_out), n_epochs, seed)
         self.history_ = self.net_.history_frame()
         self.n_iter_ = len(self.history_)
-        return rows
+        self._fit_on_features(rows, whole_fit=whole_fit or not continued)
+        ended()
+
+    def _check_checkpoint(self):
+        if self.random_state is None:
+            raise ValueError(
+                "checkpoint_dir needs a random_state, found None: an unseeded fit cannot go on "
+                "to the result that it would have had."
+            )
+        if self.callbacks:
+            raise ValueError(
+                "checkpoint_dir cannot be combined with callbacks, whose state no checkpoint "
+                f"knows; found {self.callbacks!r:.80}."
+            )
 
     def _check_settings(self, rows):
         """Refuse parameters that do not go together."""
@@ -147,17 +172,52 @@ class BaseImageEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             self.net_.adopt(name, value)
         self._net_config = wanted
 
-    def _train(self, train, held_out, n_epochs):
+    def _train(self, train, held_out, n_epochs, seed):
+        """Train; return what is to be done once all else is fitted, too."""
         whole_fit = n_epochs is None
         n_epochs = self._count_epochs() if whole_fit else n_epochs
-        callbacks = list(self.callbacks or [])
-        if held_out is not None:
-            callbacks.append(("validation_monitor", self._make_monitor(train, held_out)))
-        if self.verbose:
-            callbacks.append(("progress_bar", ProgressBar(n_epochs)))
-        self.net_.callbacks = callbacks
+        monitor = None if held_out is None else self._make_monitor(train, held_out)
+        checkpoint = None
+        if self.checkpoint_dir is not None and whole_fit:
+            key = fit_key(self, self.net_, train, held_out, seed)
+            checkpoint = Checkpoint(self.checkpoint_dir, type(self).__name__, key, monitor)
+        bar = ProgressBar(n_epochs) if self.verbose else None
+        ours = {"validation_monitor": monitor, "checkpoint": checkpoint, "progress_bar": bar}
+        self.net_.callbacks = [
+            *(self.callbacks or []),
+            *((name, callback) for name, callback in ours.items() if callback is not None),
+        ]
         self.net_.initialize_callbacks()
-        self.net_.fit_images(train, held_out, n_epochs, scheduled=whole_fit)
+        try:
+            diverged = self.net_.fit_images(train, held_out, n_epochs, scheduled=whole_fit)
+        finally:
+            if bar is not None:
+                bar.close()
+        return partial(self._end, diverged, checkpoint)
+
+    def _end(self, diverged, checkpoint):
+        """Hand the model out by an exception, if training diverged after it."""
+        if diverged is not None:
+            diverged.model = copy.copy(self)
+            diverged.add_note(
+                f"The error's attribute `model` is the {type(self).__name__} of the best epoch "
+                "before; the estimator itself stays as it was before fit."
+            )
+            raise diverged
+        if checkpoint is not None:
+            checkpoint.remove()
+
+    def _fit_on_features(self, rows, *, whole_fit):
+        """Fit what stands behind the network, on the scaled rows that it was trained on.
+
+        Nothing by default.
+
+        Parameters
+        ----------
+        rows : TrainingRows
+        whole_fit : bool
+            True in ``fit`` and the first ``partial_fit``, False in every further one.
+        """
 
     def _start_net(self, device):
         """Build the net with the weights that training starts from."""

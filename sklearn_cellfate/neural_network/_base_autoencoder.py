@@ -80,6 +80,7 @@ class BaseAutoencoder(BaseImageEstimator):
         random_state=None,
         verbose=0,
         callbacks=None,
+        checkpoint_dir=None,
     ):
         self.latent_dim = latent_dim
         self.lambda_reconstruction = lambda_reconstruction
@@ -115,6 +116,7 @@ class BaseAutoencoder(BaseImageEstimator):
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
 
     def inverse_transform(self, latents):
         """Decode latent features to images.

@@ -7,10 +7,15 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
-from torch.utils._pytree import tree_map_only
 
 from sklearn_cellfate.neural_network._batches import EpochBatches
+from sklearn_cellfate.neural_network._checkpoint import Checkpoint
+from sklearn_cellfate.neural_network._divergence import DivergenceError, check_finite
+from sklearn_cellfate.neural_network._gradients import GradientsMixin
+from sklearn_cellfate.neural_network._net_state import StateMixin
+from sklearn_cellfate.neural_network._progress import ProgressBar
 from sklearn_cellfate.neural_network._schedule import lr_factor
+from sklearn_cellfate.neural_network._stopping import EpochMonitor, StopTraining
 
 __all__ = ["BaseNet"]
 
@@ -19,8 +24,11 @@ __all__ = ["BaseNet"]
 # image pays for all of them.
 INFERENCE_PIXELS = {"cpu": 2**17, "cuda": 2**23}
 
+# Callbacks that end no fit by an interrupt.
+OWN_CALLBACKS = (Checkpoint, EpochMonitor, EpochTimer, ProgressBar)
 
-class BaseNet(NeuralNet):
+
+class BaseNet(GradientsMixin, StateMixin, NeuralNet):
     """A skorch net that trains on tensors which lie on the device, whole batches at a time.
 
     A subclass says what a step does (``train_step`` and ``validation_step`` return the losses of
@@ -71,11 +79,43 @@ class BaseNet(NeuralNet):
         """Number of the training stage of the epoch under way; losses compare within one."""
         return 2
 
+    @property
+    def n_epochs_done(self):
+        """Epochs of the fit under way that have begun."""
+        return len(self.history) - self._first_epoch
+
     # skorch's hooks
 
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer())]
+
+    def notify(self, method_name, **kwargs):
+        """Call the callbacks; one of skorch's ends a fit by an interrupt of its own."""
+        getattr(self, method_name)(self, **kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **kwargs)
+            except KeyboardInterrupt as stop:
+                if isinstance(callback, OWN_CALLBACKS):
+                    raise  # Ctrl-C while they were at work
+                raise StopTraining from stop
+
+    def partial_fit(self, X, y=None, **fit_params):
+        """Train; unlike skorch's this does not take Ctrl-C for the end of a good fit."""
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            # A checkpoint may have some of the epochs behind it.
+            self.fit_loop(X, y, self._n_epochs - self.n_epochs_done, **fit_params)
+        except StopTraining:
+            pass
+        except DivergenceError as error:
+            if self._best_weights is None:
+                raise
+            self._put_weights(self._best_weights)
+            self._diverged = error
+        self.notify("on_train_end", X=X, y=y)
+        return self
 
     def get_iterator(self, dataset, training=False):
         """Cut whole batches out of the tensors of a dataset."""
@@ -89,22 +129,26 @@ class BaseNet(NeuralNet):
         if training:
             self.history.record("stage", self.stage)
         self._set_training(training)
-        total, n_rows = None, 0
+        values, sizes = [], []
         for number, batch in enumerate(iterator):
             if training:
                 self._set_lr((number + 0.5) / len(iterator))
             self.notify("on_batch_begin", batch=batch, training=training)
             losses = step_fn(batch, **fit_params)
-            values = torch.stack([loss.detach() for loss in losses.values()]) * len(batch[0])
-            total = values if total is None else total + values
-            n_rows += len(batch[0])
+            values.append(torch.stack([loss.detach() for loss in losses.values()]))
+            sizes.append(len(batch[0]))
             self.notify("on_batch_end", batch=batch, training=training, **losses)
-        for name, value in zip(losses, (total / n_rows).tolist()):
+        values = torch.stack(values).cpu().double()
+        if training:
+            self._check_finite(values, list(losses), iterator.images)
+        for name, value in zip(losses, np.average(values, axis=0, weights=sizes).tolist()):
             self.history.record(f"{prefix}_{name}", value)
         # Stages minimise different sums, so only epochs of one stage are compared.
         stage = self.history[-1, "stage"]
         past = [row[f"{prefix}_loss"] for row in self.history if row["stage"] == stage]
         self.history.record(f"{prefix}_loss_best", past[-1] == min(past))
+        if training and past[-1] == min(past):
+            self._best_weights = self._copy_weights()
 
     # what the estimators call
 
@@ -122,18 +166,29 @@ class BaseNet(NeuralNet):
         scheduled : bool, default=True
             Whether these epochs are a fit of their own, over which the learning rate changes, or
             some of many, at a constant rate.
+
+        Returns
+        -------
+        diverged : DivergenceError or None
+            Why training ended early, with the weights of the best epoch before.
+
+        Raises
+        ------
+        DivergenceError
+            If there is no such epoch.
         """
         self._visits = torch.from_numpy(rows.visits)
         self._scheduled = scheduled
         self._first_epoch, self._n_epochs = len(self.history), n_epochs
+        self._best_weights, self._diverged, self._recomputes = None, None, False
         if held_out is not None:
             self.train_split = predefined_split(Dataset(*self._tensors(held_out)))
         try:
-            self.partial_fit(*self._tensors(rows), epochs=n_epochs)
+            self.partial_fit(*self._tensors(rows))
+            return self._diverged
         finally:
             self.train_split = None
-            del self._visits
-        return self
+            del self._visits, self._best_weights, self._diverged
 
     def encode(self, images):
         """Features of scaled images, float32."""
@@ -156,46 +211,25 @@ class BaseNet(NeuralNet):
         ]
         return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["epoch", "stage"])
 
-    def get_weights(self):
-        """Copy the networks' weights, as NumPy arrays by name."""
-        return {
-            f"{prefix}.{name}": tensor.detach().cpu().numpy().copy()
-            for prefix, network in self.networks.items()
-            for name, tensor in network.state_dict().items()
-        }
-
-    def set_weights(self, weights):
-        """Load what `get_weights` returned."""
-        for prefix, network in self.networks.items():
-            network.load_state_dict(
-                {
-                    name: torch.from_numpy(np.array(weights[f"{prefix}.{name}"]))
-                    for name in network.state_dict()
-                }
+    def _check_finite(self, losses, names, images):
+        """Take an epoch that diverged out of the history before saying so."""
+        try:
+            check_finite(
+                losses,
+                names,
+                self.networks.values(),
+                images,
+                epoch=len(self.history),
+                lr=self.lr,
             )
-
-    def get_state(self, with_optimizers):
-        """Copy what a pickle needs: weights and history, and the optimisers if asked."""
-        optimizers = self.optimizers if with_optimizers else ()
-        return {
-            "device": str(self.device),
-            "history": self.history,
-            "weights": self.get_weights(),
-            "optimizers": [as_arrays(optimizer.state_dict()) for optimizer in optimizers],
-        }
-
-    def set_state(self, state):
-        """Take over what `get_state` returned."""
-        self.set_weights(state["weights"])
-        self.history = state["history"]
-        for optimizer, arrays in zip(self.optimizers, state["optimizers"]):
-            optimizer.load_state_dict(as_tensors(arrays))
+        except DivergenceError:
+            del self.history[-1]
+            raise
 
     def _set_lr(self, share_of_epoch):
         if self.lr_schedule == "constant" and not self.warmup:
             return  # callbacks may have a schedule of their own
-        n_done = len(self.history) - 1 - self._first_epoch
-        progress = (n_done + share_of_epoch) / self._n_epochs
+        progress = (self.n_epochs_done - 1 + share_of_epoch) / self._n_epochs
         factor = lr_factor(progress, self.lr_schedule, self.warmup) if self._scheduled else 1.0
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -225,19 +259,3 @@ class BaseNet(NeuralNet):
             padded[: len(batch)] = batch
             results.append(network(padded.to(self.device))[: len(batch)].cpu())
         return torch.cat(results).numpy()
-
-
-def as_arrays(state):
-    """Copy nested containers with NumPy arrays in place of tensors, which may lie on a device."""
-    return tree_map_only(torch.Tensor, _as_array, state)
-
-
-def _as_array(tensor):
-    tensor = tensor.detach().cpu()
-    # NumPy has no bfloat16; float32 holds its numbers exactly.
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()
-
-
-def as_tensors(state):
-    """Turn what `as_arrays` made into tensors."""
-    return tree_map_only(np.ndarray, lambda array: torch.from_numpy(np.array(array)), state)

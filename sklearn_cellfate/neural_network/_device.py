@@ -5,7 +5,13 @@ import warnings
 
 import torch
 
-__all__ = ["resolve_device", "seeded"]
+__all__ = [
+    "available_device",
+    "generator_states",
+    "resolve_device",
+    "seeded",
+    "set_generator_states",
+]
 
 
 def resolve_device(device):
@@ -40,3 +46,27 @@ def seeded(seed, device):
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+def generator_states(device):
+    """States of the generators that training on a device draws from: the CPU's and its own.
+
+    Parameters
+    ----------
+    device : str or torch.device
+
+    Returns
+    -------
+    states : list of Tensor
+    """
+    states = [torch.get_rng_state()]
+    if torch.device(device).type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    return states
+
+
+def set_generator_states(states, device):
+    """Put generators back to what `generator_states` returned."""
+    torch.set_rng_state(states[0])
+    if torch.device(device).type == "cuda":
+        torch.cuda.set_rng_state(states[1], device)

@@ -78,7 +78,12 @@ _SHARED = {
     verbose : int, default=0
         1 shows a progress bar over epochs.
     callbacks : list of skorch callbacks, default=None
-        Called during training, see :mod:`skorch.callbacks`.""",
+        Called during training, see :mod:`skorch.callbacks`.
+    checkpoint_dir : str or Path, default=None
+        Folder in which ``fit`` keeps its state after each epoch, in a file of its own which is
+        removed when the fit ends. After a power cut, Ctrl-C or a full disk, call ``fit`` again
+        with the same rows, parameters and versions: it goes on from the last epoch, to the same
+        result as if it had never stopped. Needs a `random_state` and no `callbacks`.""",
     "attributes": """\
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module.

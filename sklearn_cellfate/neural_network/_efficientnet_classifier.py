@@ -11,8 +11,8 @@ from sklearn.decomposition import PCA
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_cellfate.neural_network._arrays import as_arrays, as_tensors
 from sklearn_cellfate.neural_network._base import ROWS_AT_ONCE
-from sklearn_cellfate.neural_network._base_net import as_arrays, as_tensors
 from sklearn_cellfate.neural_network._docs import document
 from sklearn_cellfate.neural_network._efficientnet_net import EfficientNetNet
 from sklearn_cellfate.neural_network._image_classifier import BaseImageClassifier
@@ -202,6 +202,7 @@ class EfficientNetClassifier(BaseImageClassifier):
         random_state=None,
         verbose=0,
         callbacks=None,
+        checkpoint_dir=None,
     ):
         self.variant = variant
         self.weights = weights
@@ -233,6 +234,7 @@ class EfficientNetClassifier(BaseImageClassifier):
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
 
     def transform(self, X):
         """Compute the features before the last layer.

@@ -116,13 +116,9 @@ class EfficientNetNet(BaseNet):
         """Update the network."""
         images, labels = batch
         images = self._augmented(images)
-        with torch.autocast(
-            torch.device(self.device).type, torch.bfloat16, enabled=self.mixed_precision
-        ):
-            logits = self.module_(images)
-        losses = self._losses(logits.float(), labels, self.label_smoothing)
-        self.optimizer_.zero_grad()
-        losses["loss"].backward()
+        _, losses = self._backpropagate(
+            self.optimizer_, lambda: self._training_losses(images, labels)
+        )
         if self.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), self.max_grad_norm)
         self.optimizer_.step()
@@ -138,6 +134,13 @@ class EfficientNetNet(BaseNet):
         """Weight and bias of the last layer, as float64 arrays."""
         last = self.module_.classifier[1]
         return tuple(tensor.detach().cpu().double().numpy() for tensor in (last.weight, last.bias))
+
+    def _training_losses(self, images, labels):
+        with torch.autocast(
+            torch.device(self.device).type, torch.bfloat16, enabled=self.mixed_precision
+        ):
+            logits = self.module_(images)
+        return logits, self._losses(logits.float(), labels, self.label_smoothing)
 
     def _losses(self, logits, labels, label_smoothing):
         loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)

@@ -6,6 +6,7 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
+from sklearn_cellfate._transaction import all_or_nothing
 from sklearn_cellfate.neural_network._base import BaseImageEstimator
 from sklearn_cellfate.neural_network._docs import document
 from sklearn_cellfate.neural_network._labels import encode_labels
@@ -13,10 +14,7 @@ from sklearn_cellfate.table import listing
 
 
 class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
-    """Train on rows with classes; their weights say how often each is seen.
-
-    A subclass that has more to fit than the network does so in `_fit_on_features`.
-    """
+    """Train on rows with classes; their weights say how often each is seen."""
 
     _parameter_constraints: dict = {
         **BaseImageEstimator._parameter_constraints,
@@ -24,6 +22,7 @@ class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
     }
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @all_or_nothing
     @document
     def fit(self, X, y, sample_weight=None, groups=None):
         """Train on images and their classes.
@@ -51,9 +50,10 @@ class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
                 f"found {listing(classes)}."
             )
         self.classes_ = classes
-        self._fit_on_features(self._fit_rows(rows, classes), whole_fit=True)
+        self._fit_rows(rows, classes)
         return self
 
+    @all_or_nothing
     @document
     def partial_fit(self, X, y, classes=None, sample_weight=None, groups=None):
         """Train one epoch more on some rows, at the constant learning rate `lr`.
@@ -77,20 +77,8 @@ class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
         classes, codes = encode_labels(y, type(self).__name__, known)
         rows = self._read_rows(X, classes, codes, sample_weight, groups, reset=first)
         self.classes_ = classes
-        self._fit_on_features(self._fit_rows(rows, classes, n_epochs=1), whole_fit=first)
+        self._fit_rows(rows, classes, n_epochs=1)
         return self
-
-    def _fit_on_features(self, rows, *, whole_fit):
-        """Fit what stands behind the network, on the scaled rows that it was trained on.
-
-        Nothing by default.
-
-        Parameters
-        ----------
-        rows : TrainingRows
-        whole_fit : bool
-            True in ``fit`` and the first ``partial_fit``, False in every further one.
-        """
 
     def _read_rows(self, X, classes, codes, sample_weight, groups, *, reset):
         weights = None

@@ -20,7 +20,7 @@ class ProgressBar(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Open the bar."""
-        self.bar_ = tqdm(total=self.n_epochs, unit="epoch")
+        self.bar_ = tqdm(total=self.n_epochs, initial=net.n_epochs_done, unit="epoch")
 
     def on_epoch_end(self, net, **kwargs):
         """Move it on."""
@@ -29,6 +29,7 @@ class ProgressBar(Callback):
         self.bar_.set_postfix(stage=epoch["stage"], **losses)
         self.bar_.update()
 
-    def on_train_end(self, net, **kwargs):
-        """Close it."""
-        self.bar_.close()
+    def close(self):
+        """Leave it as it stands, however training ended."""
+        if hasattr(self, "bar_"):
+            self.bar_.close()

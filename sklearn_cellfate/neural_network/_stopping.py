@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.ensemble._base import _set_random_states
 from sklearn.metrics import accuracy_score, log_loss, precision_score
 from sklearn.model_selection import (
     GroupShuffleSplit,
@@ -15,9 +16,11 @@ from skorch.callbacks import Callback
 from sklearn_cellfate.metrics import centroid_separation, latent_kl_divergence
 from sklearn_cellfate.table import listing
 
+# What a monitor knows of a fit under way.
+STATE = ("best_loss_", "best_weights_", "n_epochs_", "n_idle_")
 TRIALS = 20  # seeds tried for a split of groups that leaves every class on both sides
 
-__all__ = ["EpochMonitor", "LatentMonitor", "split_validation"]
+__all__ = ["EpochMonitor", "LatentMonitor", "StopTraining", "split_validation"]
 
 
 def split_validation(n_rows, codes, classes, groups, fraction, seed):
@@ -96,6 +99,10 @@ def _has_every_class(codes, *sides):
     return all(len(np.unique(codes[side])) == len(np.unique(codes)) for side in sides)
 
 
+class StopTraining(Exception):
+    """Training is to end here, and well."""
+
+
 class EpochMonitor(Callback):
     """Watch the loss of held-out rows after each epoch, stop in time, keep the best epoch.
 
@@ -116,18 +123,26 @@ class EpochMonitor(Callback):
         """Remember the best weights and decide; epochs of a first stage do not count."""
         if net.stage == 1:
             return
-        watched = self._watch(net)
+        watched = float(self._watch(net))
         self.n_epochs_ += 1
         self.n_idle_ += 1
         if watched < self.best_loss_:
             self.best_loss_, self.best_weights_, self.n_idle_ = watched, net.get_weights(), 0
         if self._is_enough() or self.n_idle_ == self.n_iter_no_change:
-            raise KeyboardInterrupt  # skorch's way to end a fit
+            raise StopTraining
 
     def on_train_end(self, net, **kwargs):
         """Go back to the best epoch."""
         if self.best_weights_ is not None:
             net.set_weights(self.best_weights_)
+
+    def get_state(self):
+        """Return what it knows of the fit under way."""
+        return {name: getattr(self, name) for name in STATE}
+
+    def set_state(self, state):
+        """Take over what `get_state` returned, with arrays or tensors."""
+        vars(self).update(state)
 
     def _watch(self, net):
         return net.history[-1, "valid_loss"]
@@ -172,6 +187,7 @@ class LatentMonitor(EpochMonitor):
             return scores
         codes = self.held_out.codes
         head = clone(self.head)
+        _set_random_states(head, 0)
         head.fit(net.encode(self.train.images).astype(np.float64), self.train.codes)
         predicted = head.predict(latents)
         average = "binary" if len(head.classes_) == 2 else "macro"

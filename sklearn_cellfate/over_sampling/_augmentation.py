@@ -8,6 +8,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.validation import validate_data
 
 from sklearn_cellfate._validation import validate_images
+from sklearn_cellfate._versioned import VersionedMixin
 from sklearn_cellfate.preprocessing._base import refuse_infinite_movies, remember_columns
 from sklearn_cellfate.preprocessing._symmetries import (
     apply_symmetries,
@@ -25,7 +26,7 @@ from sklearn_cellfate.table import (
 )
 
 
-class AugmentationOverSampler(BaseOverSampler):
+class AugmentationOverSampler(VersionedMixin, BaseOverSampler):
     """Balance classes by flipped, rotated and transposed copies of the rare classes' images.
 
     A cell has no up, down, left or right on its dish, so a symmetric copy is an image that could

@@ -13,7 +13,13 @@ NOTED = (*COMPARED, "numpy", "pandas", "skops")
 
 
 class ModelVersionWarning(InconsistentVersionWarning):
-    """A model was saved with other versions of the packages than those that load it."""
+    """A model was saved with other versions of the packages than those that load it.
+
+    Parameters
+    ----------
+    message : str
+        Which packages, and both versions.
+    """
 
     def __init__(self, message):
         self.message = message

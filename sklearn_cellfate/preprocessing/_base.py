@@ -12,12 +12,14 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
+from sklearn_cellfate._transaction import all_or_nothing
 from sklearn_cellfate._validation import (
     check_pixel_scale,
     images_like,
     n_dimensions,
     validate_images,
 )
+from sklearn_cellfate._versioned import VersionedMixin
 from sklearn_cellfate.table import (
     image_column,
     image_column_names,
@@ -29,7 +31,7 @@ from sklearn_cellfate.table import (
 )
 
 
-class PixelTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+class PixelTransformer(VersionedMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of transformers that treat each image, or each frame of a movie, by itself.
 
     A subclass has the parameter ``image_shape`` and says how to learn from and how to transform
@@ -41,6 +43,7 @@ class PixelTransformer(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     _learned_in_pixel_units: tuple = ()
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y=None):
         """Check the images and learn what the transformer needs from these rows alone.
 

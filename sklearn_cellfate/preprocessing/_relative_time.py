@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_cellfate._validation import describe_shape, n_dimensions
+from sklearn_cellfate._versioned import VersionedMixin
 from sklearn_cellfate.preprocessing._base import (
     as_table,
     check_names_for_set_output,
@@ -24,7 +25,7 @@ from sklearn_cellfate.preprocessing._base import (
 from sklearn_cellfate.table import image_column, is_movie_dtype, listing, to_movies
 
 
-class RelativeTimeSampler(TransformerMixin, BaseEstimator):
+class RelativeTimeSampler(VersionedMixin, TransformerMixin, BaseEstimator):
     """Pick the frames at fixed fractions of each cell's life.
 
     A life runs from the first frame of a cell to its last (mitosis, death or the end of the
