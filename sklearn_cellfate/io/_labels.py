@@ -106,6 +106,13 @@ def as_labels(x, name=None, *, binary=None):
     ------
     ValueError
         As :func:`as_stack` and :func:`read_labels`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_cellfate.io import as_labels
+    >>> as_labels(np.zeros((3, 20, 20), dtype="uint16"), "field 1").shape
+    (3, 1, 20, 20)
     """
     if name is None and not isinstance(x, ImageStack):
         name = "labels"
