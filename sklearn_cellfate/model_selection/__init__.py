@@ -16,10 +16,15 @@ from sklearn_cellfate.model_selection._modalities import (
     make_modality_pipelines,
     numeric_features,
 )
+from sklearn_cellfate.model_selection._stacked_search import (
+    StackedGridSearchCV,
+    stacked_cross_validate,
+)
 from sklearn_cellfate.model_selection._time_course import time_course
 from sklearn_cellfate.model_selection._time_to_fate import time_to_fate
 
 __all__ = [
+    "StackedGridSearchCV",
     "ablation",
     "compare_estimators",
     "compare_modalities",
@@ -34,6 +39,7 @@ __all__ = [
     "numeric_features",
     "predict_or_abstain",
     "score_by_group",
+    "stacked_cross_validate",
     "time_course",
     "time_to_fate",
 ]

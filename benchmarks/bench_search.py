@@ -1,0 +1,98 @@
+"""A grid search whose networks train in one program against scikit-learn's own.
+
+    OMP_NUM_THREADS=1 python -m pytest benchmarks/bench_search.py --benchmark-columns=min,rounds
+
+Fits are those of the paper, 20 x 20 pixels, batches of 30, but short: the time of a step does not
+change. Both searches use two processes of one thread each; the first fit of either, which loads
+and warms up, is apart. ``extra_info`` has milliseconds a step of one network and images a second.
+The second group shows one core's time as the stack grows;
+``--benchmark-timer=time.process_time`` tells more there on a machine that does other things. The
+last needs a GPU: 100 fits of paper size.
+"""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import GridSearchCV, cross_validate
+
+from sklearn_cellfate.model_selection import StackedGridSearchCV, stacked_cross_validate
+from sklearn_cellfate.neural_network import AAEClassifier
+
+BATCH_SIZE = 30
+
+
+def cells(n):
+    """Random images of two classes."""
+    rng = np.random.default_rng(0)
+    return rng.random((n, 1, 20, 20), dtype=np.float32), np.arange(n) % 2
+
+
+def autoencoder(pretrain_epochs=1, max_epochs=2):
+    """Paper's settings, and its networks."""
+    return AAEClassifier(
+        pretrain_epochs=pretrain_epochs,
+        max_epochs=max_epochs,
+        batch_size=BATCH_SIZE,
+        random_state=0,
+    )
+
+
+def describe(benchmark, n_fits, n_images, n_epochs):
+    """Say what a fit took, of images trained on, apart from the time of all."""
+    n_steps = n_fits * n_epochs * (n_images // BATCH_SIZE)
+    seconds = benchmark.stats.stats.min
+    benchmark.extra_info["ms_per_step"] = 1e3 * seconds / n_steps
+    benchmark.extra_info["images_per_s"] = n_fits * n_epochs * n_images / seconds
+    benchmark.extra_info["torch"] = torch.__version__
+    on_gpu = torch.cuda.is_available()
+    benchmark.extra_info["device"] = torch.cuda.get_device_name() if on_gpu else "CPU"
+
+
+@pytest.mark.parametrize("kind", [GridSearchCV, StackedGridSearchCV])
+def test_grid_of_16_fits_on_two_cores(benchmark, kind):
+    """Time a search over 8 settings and 2 folds."""
+    benchmark.group = "16 fits, n_jobs=2"
+    images, fate = cells(1200)
+    grid = {"lr": [0.0005, 0.001], "temperature": [0.3, 0.5], "dropout": [0.1, 0.3]}
+    search = kind(autoencoder(), grid, cv=2, n_jobs=2, refit=False)
+    benchmark.pedantic(search.fit, (images, fate), rounds=2, warmup_rounds=1)
+    describe(benchmark, 16, 600, 3)
+
+
+@pytest.mark.parametrize("n_fits", [2, 4, 8, 16, 32])
+@pytest.mark.parametrize("kind", [cross_validate, stacked_cross_validate])
+def test_stacks_of_more_and_more(benchmark, kind, n_fits):
+    """Time folds that train on the same number of rows, on one core."""
+    benchmark.group = f"{n_fits} fits, one core"
+    images, fate = cells(600)
+    rows = np.random.default_rng(0).permutation(600)
+    folds = [(np.roll(rows, shift)[:300], rows[:2]) for shift in range(n_fits)]
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        benchmark.pedantic(
+            kind, (autoencoder(), images, fate), {"cv": folds}, rounds=2, warmup_rounds=1
+        )
+    finally:
+        torch.set_num_threads(n_threads)
+    describe(benchmark, n_fits, 300, 3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_100_fits_of_paper_size_on_a_gpu(benchmark):
+    """Time 20 settings on 5 folds, each of 15 + 60 epochs of 2184 images; the aim is 30 s."""
+    benchmark.group = "100 fits of paper size, GPU"
+    images, fate = cells(2730)
+    grid = {"lr": [0.0005, 0.001, 0.002, 0.004], "temperature": [0.1, 0.2, 0.3, 0.5, 0.7]}
+    search = StackedGridSearchCV(autoencoder(15, 60), grid, cv=5, refit=False, max_stack=100)
+
+    def fit():
+        search.fit(images, fate)
+        torch.cuda.synchronize()
+
+    short = StackedGridSearchCV(autoencoder(1, 1), grid, cv=5, refit=False, max_stack=100)
+    short.fit(images, fate)  # warms up
+    torch.cuda.reset_peak_memory_stats()
+    benchmark.pedantic(fit, rounds=1)
+    describe(benchmark, 100, 2184, 75)
+    benchmark.extra_info["peak_bytes"] = torch.cuda.max_memory_allocated()
