@@ -14,6 +14,11 @@ class DivergenceError(FloatingPointError, ValueError):
 
     The estimator whose ``fit`` raised it stays as it was before.
 
+    Parameters
+    ----------
+    message : str
+        Where it happened, and what is likely to blame.
+
     Attributes
     ----------
     epoch : int
