@@ -82,3 +82,6 @@ html_theme_options = {
     "pygments_light_style": "default",
     "pygments_dark_style": "monokai",
 }
+
+# Docstrings inherited from scikit-learn refer to its glossary.
+suppress_warnings = ["ref.term"]
