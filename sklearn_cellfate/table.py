@@ -228,23 +228,29 @@ def read_cells(path, columns=None):
     ValueError
         If it is not a Parquet file, is damaged, or lacks one of `columns`.
     """
-    path = Path(path)
     if isinstance(columns, str):
         raise ValueError(f"columns must be a list of names, found the string {columns!r}.")
-    if not path.is_file():
-        raise FileNotFoundError(f"no cell table at {str(path)!r}.")
-    try:
+    with parquet_errors(path):
         present = pq.read_schema(path).names
         absent = [name for name in columns or () if name not in present]
         if not absent:
             columns = None if columns is None else list(columns)
             table = _to_pandas(pq.read_table(path, columns=columns, use_pandas_metadata=True))
-    except Exception as error:  # pyarrow, and pandas on its own damaged notes in the file
-        problem = in_one_line(error)
-        raise ValueError(f"{str(path)!r} is not a readable Parquet file: {problem}") from error
     if absent:
         raise ValueError(f"{str(path)!r} has no column {absent[0]!r}; it has {listing(present)}.")
     return table
+
+
+@contextlib.contextmanager
+def parquet_errors(path):
+    """Say in one line that there is no such file, or what in it cannot be read."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no cell table at {str(path)!r}.")
+    try:
+        yield
+    except Exception as error:  # pyarrow, and pandas on its own damaged notes in the file
+        problem = in_one_line(error)
+        raise ValueError(f"{str(path)!r} is not a readable Parquet file: {problem}") from error
 
 
 def write_cells(table, path):
@@ -430,6 +436,8 @@ def _refuse_missing(n_missing, n_rows, kind):
 def _to_pandas(table):
     """Convert an Arrow table; columns that pandas held as Arrow stay Arrow, tensors always do."""
     metadata = table.schema.pandas_metadata or {"columns": []}
+    if not table.column_names:  # of which Arrow forgets how many rows there were
+        return pd.DataFrame(index=_range_of(metadata, len(table)))
     held_as_arrow = {
         field["name"]
         for field in metadata["columns"]
@@ -456,6 +464,16 @@ def _to_pandas(table):
         if name in arrow_names:
             frame.insert(position, name, pd.arrays.ArrowExtensionArray(table[name]))
     return frame
+
+
+def _range_of(metadata, n_rows):
+    """Return the index of a table that keeps none as a column."""
+    for index in metadata.get("index_columns", ()):
+        if isinstance(index, dict) and index.get("kind") == "range":
+            rows = range(index["start"], index["stop"], index["step"])
+            if len(rows) == n_rows:
+                return pd.RangeIndex(rows, name=index["name"])
+    return pd.RangeIndex(n_rows)
 
 
 def in_one_line(error):

@@ -588,7 +588,7 @@ def test_a_damaged_chunk_is_named_when_read(tmp_path):
 
 def test_without_zarr_the_message_says_what_to_install(tmp_path, monkeypatch):
     path = zarr_image(tmp_path / "a.zarr", FRAMES, "tyx")
-    monkeypatch.setitem(__import__("sys").modules, "ome_zarr.io", None)
+    monkeypatch.setitem(__import__("sys").modules, "zarr", None)
     with pytest.raises(ImportError, match=re.escape('pip install "sklearn-cellfate[zarr]"')):
         read_stack(path)
 

@@ -2,10 +2,10 @@
 
 import re
 
-import h5py
 import numpy as np
 import pandas as pd
 
+from sklearn_cellfate.io._hdf5 import opened_hdf5
 from sklearn_cellfate.io._tidy_tracks import CORE, RawTracks
 from sklearn_cellfate.table import listing
 
@@ -41,11 +41,7 @@ COMPARE = {
 
 def read_btrack(path, where, *, object_type=None):
     """Read one type of objects of a file that btrack exported."""
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(f"{where} is not a readable HDF5 file: {error}") from error
-    with file:
+    with opened_hdf5(path, where, check=True) as file:
         if "tracks" not in file or "objects" not in file:
             raise ValueError(
                 f"{where} has {listing(file)}; expected btrack's groups 'objects' and 'tracks'."

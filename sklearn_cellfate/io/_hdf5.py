@@ -5,9 +5,10 @@ import json
 
 import h5py
 
+from sklearn_cellfate.io._hdf5_heaps import refuse_damaged_heaps
 from sklearn_cellfate.io._pixel_size import in_micrometres
 from sklearn_cellfate.io._planes import ChunkedPlanes, letter
-from sklearn_cellfate.table import listing
+from sklearn_cellfate.table import in_one_line, listing
 
 ILASTIK_EXPORT = "exported_data"
 
@@ -25,7 +26,7 @@ class Hdf5Planes(ChunkedPlanes):
 
     def __init__(self, path, dataset=None):
         self.path = path
-        with _opened(path) as file:
+        with opened_hdf5(path, check=True) as file:
             self._dataset = _chosen_name(file, dataset, path)
             pixels = file[self._dataset]
             self.shape, self.dtype, self.chunks = pixels.shape, pixels.dtype, pixels.chunks
@@ -34,7 +35,7 @@ class Hdf5Planes(ChunkedPlanes):
             self.pixel_sides = _pixel_sides(pixels, tags)
 
     def _read(self, index):
-        with _opened(self.path) as file:
+        with opened_hdf5(self.path) as file:
             return file[self._dataset][index]
 
 
@@ -44,15 +45,21 @@ def is_hdf5(path):
 
 
 @contextlib.contextmanager
-def _opened(path):
-    """Open the file; what HDF5 cannot do in it becomes one line."""
+def opened_hdf5(path, where=None, *, check=False):
+    """Open the file; what HDF5 cannot do in it becomes one line.
+
+    `check` it before its attributes are read for the first time. `where` is its name in messages.
+    """
+    where = repr(path) if where is None else where
+    if check:
+        refuse_damaged_heaps(path, where)
     try:
         with h5py.File(path, "r") as file:
             yield file
     except FileNotFoundError:
         raise
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ValueError(f"{path!r} is not a readable HDF5 file: {error}") from error
+    except (OSError, RuntimeError, KeyError, TypeError, MemoryError) as error:
+        raise ValueError(f"{where} is not a readable HDF5 file: {in_one_line(error)}") from error
 
 
 def _chosen_name(file, dataset, path):
@@ -97,11 +104,19 @@ def _labelled_axes(pixels):
     return "".join(letter(dimension.label) for dimension in pixels.dims)
 
 
+def _units(pixels):
+    """Return ilastik's units by axis; without any where they cannot be read."""
+    try:
+        return dict(json.loads(pixels.attrs["axis_units"]))
+    except (KeyError, TypeError, ValueError):
+        return {}
+
+
 def _pixel_sides(pixels, tags):
     if "element_size_um" in pixels.attrs:  # of the HDF5 plugins for Fiji; z, y, x
         return tuple(in_micrometres(side, "um") for side in pixels.attrs["element_size_um"][-2:])
     if tags is None:
         return None, None
-    units = json.loads(pixels.attrs.get("axis_units", "{}"))
+    units = _units(pixels)
     sides = {tag["key"]: tag.get("resolution") for tag in tags}
     return tuple(in_micrometres(sides.get(a), units.get(a.lower())) for a in "YX")

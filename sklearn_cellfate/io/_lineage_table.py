@@ -71,7 +71,8 @@ def read_lineage(path, where, *, labels=None, first_frame=None):
 
 
 def _lineage(path, where):
-    rows = [line.split() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    rows = [line.split() for line in text.splitlines()]
     rows = [row for row in rows if row]
     wrong = [row for row in rows if len(row) != len(rows[0]) or not all(map(_is_whole, row))]
     if wrong:
@@ -93,7 +94,8 @@ def _lineage(path, where):
 
 
 def _is_whole(text):
-    return re.fullmatch(r"-?\d+", text) is not None
+    # No frame and no label has more digits, and more do not fit into 64 bits.
+    return re.fullmatch(r"-?[0-9]{1,18}", text) is not None
 
 
 def _label_images(path, where, labels):

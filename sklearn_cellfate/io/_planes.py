@@ -12,6 +12,10 @@ import numpy as np
 
 # Chunks that reach over several frames are kept for the next frame up to this size.
 LARGEST_KEPT_BLOCK = 128 * 2**20
+# Deflate, of PNG and most TIFF files, makes nothing smaller than this.
+DEFLATE_TIMES = 1032
+# What a compressed stream has beside its contents, at the most.
+SLACK = 4096
 
 
 def stacked(read_plane, shape, index):
@@ -61,6 +65,19 @@ class ChunkedPlanes:
                 n_bytes = math.prod(sizes) * self.chunks[axis] * self.dtype.itemsize
                 return axis if n_bytes <= LARGEST_KEPT_BLOCK else None
         return None
+
+
+def refuse_bomb(declared, stored, path, *, most):
+    """Refuse pixels of which the file cannot hold as many as it declares.
+
+    `declared` bytes in memory are `stored` bytes in the file, and nothing in it can be made
+    smaller than `most` times.
+    """
+    if declared > most * (stored + SLACK):
+        raise ValueError(
+            f"{path!r} is damaged: it declares a plane of {declared:,} bytes, far more than the "
+            f"{stored:,} bytes in the file can hold."
+        )
 
 
 def letter(name):

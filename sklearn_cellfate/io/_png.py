@@ -1,8 +1,14 @@
 """Pixels of a PNG file, as one frame of a folder."""
 
+import math
+import os
+
 import imageio.v3 as iio  # comes with scikit-image
 
-from sklearn_cellfate.io._planes import refuse_dataset
+from sklearn_cellfate.io._planes import DEFLATE_TIMES, refuse_bomb, refuse_dataset
+
+# Pixels of one bit come as a byte each, those of a palette as three.
+MOST_TIMES = 24 * DEFLATE_TIMES
 
 
 class PngPlanes:
@@ -16,6 +22,8 @@ class PngPlanes:
         described = self._asked(iio.improps)
         self.shape, self.dtype = described.shape, described.dtype
         self.axes = "YXS"[: len(self.shape)]
+        declared = math.prod(self.shape) * self.dtype.itemsize
+        refuse_bomb(declared, os.path.getsize(path), path, most=MOST_TIMES)
 
     def __getitem__(self, index):
         """Return a slice."""

@@ -1,11 +1,13 @@
 """Open a movie in whatever file the microscope, or the program after it, has written."""
 
+import math
 import os
 from pathlib import Path
 
 from sklearn_cellfate.io._folder import FolderPlanes
 from sklearn_cellfate.io._image_file import open_image
 from sklearn_cellfate.io._pixel_size import side_of_square
+from sklearn_cellfate.io._planes import refuse_bomb
 from sklearn_cellfate.io._stack import KNOWN_AXES, UNNAMED, ImageStack, check_layout
 from sklearn_cellfate.io._zarr import ZarrPlanes, is_zarr
 
@@ -14,6 +16,10 @@ SUFFIXES = (
     | {".ome", ".zarr"}
     | {".h5", ".hdf5", ".hdf"}
 )
+# From here on, the size of the file is held against what it declares.
+LARGE_FRAME, LONG_MOVIE = 2**30, 10**6
+# More than compression makes of pictures, even of those that are black nearly everywhere.
+MOST_TIMES = 2**16
 
 
 def read_stack(path, *, axes=None, pixel_size=None, name=None, dataset=None):
@@ -102,12 +108,38 @@ def read_stack(path, *, axes=None, pixel_size=None, name=None, dataset=None):
     check_layout(axes, planes.shape, repr(path))
     if pixel_size is None:
         pixel_size = side_of_square(*planes.pixel_sides, repr(path))
-    return ImageStack(
+    stack = ImageStack(
         planes,
         axes,
         name=_plain_name(path) if name is None else name,
         pixel_size=pixel_size,
     )
+    _refuse_far_too_large(stack, path)
+    return stack
+
+
+def _refuse_far_too_large(stack, path):
+    """Refuse frames that nobody films, in a file that hardly holds anything.
+
+    Zarr and HDF5 leave out chunks of zeros, so how large a sound movie can be, the size of its
+    file does not say.
+    """
+    frame = math.prod(stack.shape[1:]) * stack.dtype.itemsize
+    if frame <= LARGE_FRAME and len(stack) <= LONG_MOVIE:
+        return
+    on_disk = _bytes_on_disk(path)
+    if frame > LARGE_FRAME:
+        refuse_bomb(frame, on_disk, path, most=MOST_TIMES)
+    if len(stack) > max(LONG_MOVIE, on_disk):
+        raise ValueError(
+            f"{path!r} is damaged: it declares {len(stack):,} frames in {on_disk:,} bytes."
+        )
+
+
+def _bytes_on_disk(path):
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
 
 
 def _open_planes(path, dataset):

@@ -12,9 +12,18 @@ import tifffile
 from PIL import Image
 
 from sklearn_cellfate.io._pixel_size import in_micrometres
-from sklearn_cellfate.io._planes import stacked
+from sklearn_cellfate.io._planes import DEFLATE_TIMES, SLACK, refuse_bomb, stacked
 
 DESCRIPTION = 270  # the number of the tag
+# How many times smaller a codec can make anything; of those not named here, more than any other.
+MOST_TIMES = {
+    tifffile.COMPRESSION.NONE: 1,
+    tifffile.COMPRESSION.PACKBITS: 64,
+    tifffile.COMPRESSION.DEFLATE: DEFLATE_TIMES,
+    tifffile.COMPRESSION.ADOBE_DEFLATE: DEFLATE_TIMES,
+    tifffile.COMPRESSION.LZW: 4096,
+}
+LARGEST_RATIO = 2**17
 
 
 class TiffPlanes:
@@ -46,19 +55,25 @@ class TiffPlanes:
         self._lock, self._pages = threading.Lock(), None
         with self._opened() as (tif, chosen):
             _refuse_lost_description(tif, path)
+            if chosen.dtype is None or chosen.keyframe.dtype is None:
+                raise ValueError(f"{path!r} is damaged: it has no kind of number for its pixels.")
             self.shape, self.axes = tuple(chosen.shape), chosen.axes
             self.dtype = chosen.dtype.newbyteorder(tif.byteorder)
             self.pixel_sides = _pixel_sides(tif, chosen.kind, series or 0)
             _refuse_cut_chain(tif, path)
-            _refuse_broken_word(tif, chosen.kind, path)
+            _refuse_broken_word(tif, chosen, path)
             self._offset = None if chosen.is_multifile else chosen.dataoffset
             if self._offset is None:
                 self._n_leading = _n_leading_axes(chosen, path)
-                self._pages = list(chosen.pages)
-                _refuse_lost_pages(self._pages, path)
+                self._pages = _pages_of(chosen, path)
                 self._decode = _decoder(chosen.keyframe, path)
+                _refuse_lost_pages(self._pages, path)
+                for page in self._pages:
+                    _refuse_bomb(page, path)
             elif self._offset + chosen.nbytes > tif.filehandle.size:
                 raise _cut_short(path)
+            else:
+                _refuse_bomb(chosen.keyframe, path)
 
     def __getitem__(self, index):
         """Return a slice; `index` has an integer or a full slice for each dimension."""
@@ -101,16 +116,21 @@ class TiffPlanes:
         with self._lock:
             if self._pages is None:
                 with self._opened() as (_, chosen):
-                    self._pages = list(chosen.pages)
+                    self._pages = _pages_of(chosen, self.path)
             page = self._pages[number]
             with _clear_errors(self.path, f"plane {number} of {self.path!r} cannot be read"):
                 file = page.parent.filehandle
                 file.open()
                 try:
-                    plane = self._decode(page)
+                    plane = self._decode(page).reshape(self.shape[self._n_leading :])
                 finally:
                     file.close()
-        return plane.reshape(self.shape[self._n_leading :])
+        return plane
+
+
+def _pages_of(series, path):
+    with _clear_errors(path):
+        return list(series.pages)
 
 
 @contextlib.contextmanager
@@ -171,13 +191,21 @@ def _refuse_cut_chain(tif, path):
         raise _cut_short(path)
 
 
-def _refuse_broken_word(tif, kind, path):
+def _refuse_broken_word(tif, chosen, path):
     """Refuse a file whose own description of its planes tifffile had to set aside."""
     for writer, says_so in (("imagej", tif.is_imagej), ("shaped", tif.is_shaped)):
-        if says_so and kind in ("generic", "uniform"):
+        if says_so and chosen.kind in ("generic", "uniform"):
             raise ValueError(
                 f"{path!r} is cut short or damaged: its pages do not fit what its {writer} "
                 "description announces."
+            )
+    if chosen.kind == "imagej":
+        announced = tif.imagej_metadata.get("images", 1)
+        found = math.prod(n for n, a in zip(chosen.shape, chosen.axes) if a in "TZC")
+        if announced != found:
+            raise ValueError(
+                f"{path!r} is damaged: its ImageJ description announces {announced} planes, and "
+                f"its frames, slices and channels are {found}."
             )
 
 
@@ -194,6 +222,23 @@ def _refuse_lost_pages(pages, path):
         end = max(map(sum, zip(page.dataoffsets, page.databytecounts)), default=math.inf)
         if end > page.parent.filehandle.size:
             raise _cut_short(page.parent.filehandle.path)
+
+
+def _refuse_bomb(page, path):
+    """Refuse a page that needs far more, or far fewer, bytes than the file has for it."""
+    key, n_segments = page.keyframe, len(page.databytecounts)
+    codec = tifffile.COMPRESSION(key.compression)
+    bits = key.bitspersample if isinstance(key.bitspersample, int) else 8 * key.dtype.itemsize
+    declared, stored = key.size * bits // 8, sum(page.databytecounts)
+    refuse_bomb(declared, stored, path, most=MOST_TIMES.get(codec, LARGEST_RATIO))
+    # Tiles reach over the edge of the image. A stream longer than what it is to fill would be
+    # decompressed to its end all the same.
+    room = 2 * max(declared, n_segments * math.prod(key.chunks) * bits // 8) + key.shape[0]
+    room += n_segments * SLACK * (codec != tifffile.COMPRESSION.NONE)
+    if stored > room:
+        raise ValueError(
+            f"{path!r} is damaged: it has {stored:,} bytes for a plane of {declared:,} bytes."
+        )
 
 
 def _decoder(page, path):

@@ -14,7 +14,7 @@ from sklearn_cellfate.io._trackmate import (
     refuse_other_tables,
     spots_of_table,
 )
-from sklearn_cellfate.table import listing
+from sklearn_cellfate.table import in_one_line, listing
 
 # Names that trackers give to our columns, without case, signs and units. The second tuple counts
 # only where nothing of the first is there: `id` may also number the spots.
@@ -86,9 +86,9 @@ def read_csv_tracks(path, where, *, columns, visible_only):
             pd.errors.ParserWarning,
             pd.errors.EmptyDataError,
         ) as error:
-            problem = str(error).strip().replace("\n", " ")
             raise ValueError(
-                f"{where} is no table of {len(names)} columns, {listing(names)}: {problem}"
+                f"{where} is no table of {len(names)} columns, {listing(names)}: "
+                f"{in_one_line(error)}"
             ) from error
     if separator != ",":
         table = table.apply(_without_decimal_commas)
@@ -100,8 +100,9 @@ def read_parquet_tracks(path, where, *, columns, visible_only):
     """Read tracks from a Parquet file."""
     try:
         table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # the kinds that pyarrow's own errors are of
-        raise ValueError(f"{where} is not a readable Parquet file: {error}") from error
+    except Exception as error:  # pyarrow, and pandas on its own damaged notes in the file
+        problem = in_one_line(error)
+        raise ValueError(f"{where} is not a readable Parquet file: {problem}") from error
     return tracks_of_table(table, where, columns=columns, visible_only=visible_only)
 
 

@@ -269,7 +269,7 @@ class _Document:
         parser.StartDoctypeDeclHandler = self._refuse_document_type
         try:
             parser.ParseFile(file)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError) as error:  # of an encoding that there is not
             raise ValueError(
                 f"{self.where} is not well-formed XML ({error}); is the file complete?"
             ) from error
@@ -323,6 +323,8 @@ class _Document:
         self.visible_tracks = []
 
     def _on_visible_track(self, attributes):
+        if self.visible_tracks is None:
+            raise ValueError(f"{self.where} has a TrackID before its FilteredTracks.")
         self.visible_tracks.append(attributes.get("TRACK_ID"))
 
     def _on_particle(self, attributes):

@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_cellfate.io._pixel_size import in_micrometres
 from sklearn_cellfate.io._planes import ChunkedPlanes, letter, refuse_dataset
+from sklearn_cellfate.table import in_one_line
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 # Versions before 0.3 had no list of axes because there was no choice.
@@ -26,7 +27,13 @@ class ZarrPlanes(ChunkedPlanes):
     def __init__(self, path, dataset=None):
         refuse_dataset(dataset, path)
         self.path = path
-        self._level, self.axes, self.pixel_sides = _described(path)
+        try:
+            self._level, self.axes, self.pixel_sides = _described(path)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise ValueError(
+                f"{path!r} is not a readable OME-Zarr image: its notes lack, or have in another "
+                f"form, {in_one_line(error)}."
+            ) from error
         array = self._array()
         self.shape, self.dtype, self.chunks = array.shape, array.dtype, array.chunks
         if self.axes is None:
@@ -45,7 +52,7 @@ class ZarrPlanes(ChunkedPlanes):
         path = os.path.join(self.path, self._level)
         try:
             return zarr.open_array(path, mode="r")
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # zarr and its codecs, on notes that are damaged
             raise ValueError(f"{path!r} is not a readable Zarr array: {error}") from error
 
 
@@ -77,15 +84,15 @@ def _attributes(path):
     """Return what OME says about a group, wherever its version says it; None for an array."""
     try:
         import zarr
-        from ome_zarr.io import parse_url
     except ImportError as error:
         raise ImportError(
-            f'reading {path!r} needs two packages more: pip install "sklearn-cellfate[zarr]"'
+            f'reading {path!r} needs one package more: pip install "sklearn-cellfate[zarr]"'
         ) from error
     try:
-        if isinstance(zarr.open(path, mode="r"), zarr.Array):
-            return None
-        return parse_url(path, mode="r").root_attrs
+        node = zarr.open(path, mode="r")
+        attributes = node.attrs.asdict()
+        # Since version 0.5 all that OME says stands under its name.
+        return None if isinstance(node, zarr.Array) else attributes.get("ome", attributes)
     except Exception as error:  # zarr, and JSON that is none, in as many ways as versions
         raise ValueError(f"{path!r} is not a readable Zarr folder: {error}") from error
 
