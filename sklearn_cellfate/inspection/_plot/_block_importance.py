@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_cellfate.inspection._block_importance import block_importance
 from sklearn_cellfate.inspection._plot._palette import OKABE_ITO
+from sklearn_cellfate.inspection._plot._panels import single_axes
 from sklearn_cellfate.inspection._plot._result import ResultDisplay
 
 __all__ = ["BlockImportanceDisplay"]
@@ -71,11 +72,8 @@ class BlockImportanceDisplay(ResultDisplay):
         display : BlockImportanceDisplay
         """
         summary = self.result.summary.sort_values("mean", kind="stable")
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            height = 1.2 + 0.3 * len(summary)
-            _, ax = plt.subplots(figsize=(5.5, height), layout="constrained")
+        height = 1.2 + 0.3 * len(summary)
+        ax = single_axes(ax, (5.5, height))
         places = np.arange(len(summary))
         ax.axvline(0, color="black", lw=0.8)
         by_fold = self.result.importances.groupby(["block", "fold"])["importance"].mean()

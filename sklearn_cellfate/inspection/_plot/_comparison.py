@@ -3,6 +3,7 @@
 import pandas as pd
 
 from sklearn_cellfate.inspection._plot._palette import class_colours
+from sklearn_cellfate.inspection._plot._panels import single_axes
 from sklearn_cellfate.table import listing
 
 __all__ = ["ComparisonDisplay"]
@@ -133,11 +134,8 @@ class ComparisonDisplay:
             )
         names = list(pd.unique(table["estimator"]))
         labels = names if by == "fold" else self._group_labels()
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            height = 1.2 + (0.55 if by == "fold" else 0.35) * len(labels)
-            _, ax = plt.subplots(figsize=(6.5, height + 0.4), layout="constrained")
+        height = 1.2 + (0.55 if by == "fold" else 0.35) * len(labels)
+        ax = single_axes(ax, (6.5, height + 0.4))
         if by == "fold":
             self._plot_folds(ax, names)
         else:

@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_cellfate.inspection._plot._comparison import metric_words
 from sklearn_cellfate.inspection._plot._palette import class_colours
+from sklearn_cellfate.inspection._plot._panels import single_axes
 from sklearn_cellfate.inspection._plot._scored import take_metric
 
 __all__ = ["LabelBudgetDisplay"]
@@ -77,10 +78,7 @@ class LabelBudgetDisplay:
         -------
         display : LabelBudgetDisplay
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
+        ax = single_axes(ax, (5.2, 3.6))
         colour = class_colours(1)[0]
         sizes = self.summary.index.to_numpy()
         by_fold = self.scores.pivot_table(index="size", columns="fold", values="value")

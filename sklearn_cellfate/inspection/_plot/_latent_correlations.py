@@ -1,11 +1,13 @@
 """LatentCorrelationsDisplay: a heat map of latent against measured features."""
 
 from sklearn_cellfate.inspection._latent_correlations import latent_correlations
+from sklearn_cellfate.inspection._plot._panels import single_axes
+from sklearn_cellfate.inspection._plot._result import ResultDisplay
 
 __all__ = ["LatentCorrelationsDisplay"]
 
 
-class LatentCorrelationsDisplay:
+class LatentCorrelationsDisplay(ResultDisplay):
     """Heat map: a row a measured feature, a column a latent one, the interval in each field.
 
     Parameters
@@ -28,9 +30,6 @@ class LatentCorrelationsDisplay:
     >>> [text.get_text() for text in display.ax_.get_yticklabels()]
     ['area', 'fret']
     """
-
-    def __init__(self, result):
-        self.result = result
 
     @classmethod
     def from_estimator(cls, estimator, X, features, *, ax=None, **kwargs):
@@ -55,23 +54,6 @@ class LatentCorrelationsDisplay:
         """
         return cls(latent_correlations(estimator, X, features, **kwargs)).plot(ax=ax)
 
-    @classmethod
-    def from_result(cls, result, *, ax=None):
-        """Draw correlations that are there already.
-
-        Parameters
-        ----------
-        result : DataFrame
-            From :func:`latent_correlations`.
-        ax : matplotlib Axes, default=None
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        display : LatentCorrelationsDisplay
-        """
-        return cls(result).plot(ax=ax)
-
     def plot(self, ax=None):
         """Draw.
 
@@ -87,11 +69,8 @@ class LatentCorrelationsDisplay:
         by_pair = self.result.set_index(["feature", "latent"])
         features, latents = by_pair.index.unique(0), by_pair.index.unique(1)
         table = by_pair["spearman"].unstack().loc[features, latents]
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            size = (1.15 * len(latents) + 3, 0.42 * len(features) + 1)
-            _, ax = plt.subplots(figsize=size, layout="constrained")
+        size = (1.15 * len(latents) + 3, 0.42 * len(features) + 1)
+        ax = single_axes(ax, size)
         drawn = ax.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
         for row, feature in enumerate(features):
             for column, latent in enumerate(latents):

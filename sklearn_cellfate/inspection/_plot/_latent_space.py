@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_cellfate.inspection._pipelines import find_image_estimator
 from sklearn_cellfate.inspection._plot._palette import class_colours
+from sklearn_cellfate.inspection._plot._panels import single_axes
 
 __all__ = ["LatentSpaceDisplay"]
 
@@ -90,10 +91,7 @@ class LatentSpaceDisplay:
         -------
         display : LatentSpaceDisplay
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
+        ax = single_axes(ax, (5, 4.5))
         points, names = self._plane()
         held_out = np.zeros(len(points), bool) if self.held_out is None else self.held_out
         classes = np.unique(self.y)

@@ -1,6 +1,27 @@
-"""Panels of a figure, or of the place of one axes in a figure that is there already."""
+"""Where displays draw: new axes, or those that are there already."""
 
-__all__ = ["panel_grid"]
+__all__ = ["panel_grid", "single_axes"]
+
+
+def single_axes(ax, figsize):
+    """Return `ax`, or where it is None the axes of a new figure.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        Where to draw.
+    figsize : tuple of (float, float)
+        Width and height in inches of a new figure.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+    """
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=figsize, layout="constrained")[1]
 
 
 def panel_grid(ax, n_rows, n_columns, figsize, **grid):

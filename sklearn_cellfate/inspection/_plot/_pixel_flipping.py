@@ -1,6 +1,7 @@
 """PixelFlippingDisplay: the score as the most relevant patches are blanked."""
 
 from sklearn_cellfate.inspection._plot._palette import OKABE_ITO
+from sklearn_cellfate.inspection._plot._panels import single_axes
 from sklearn_cellfate.inspection._plot._result import ResultDisplay
 from sklearn_cellfate.metrics import pixel_flipping
 
@@ -76,10 +77,7 @@ class PixelFlippingDisplay(ResultDisplay):
         -------
         display : PixelFlippingDisplay
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(5, 4.2), layout="constrained")
+        ax = single_axes(ax, (5, 4.2))
         curve = self.result.curve
         is_random = curve["order"] == "random"
         informed = curve[~is_random]

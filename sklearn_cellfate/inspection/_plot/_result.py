@@ -8,7 +8,7 @@ class ResultDisplay:
 
     Parameters
     ----------
-    result : Bunch
+    result : Bunch or DataFrame
         What to draw.
     """
 
@@ -21,7 +21,7 @@ class ResultDisplay:
 
         Parameters
         ----------
-        result : Bunch
+        result : Bunch or DataFrame
             What to draw.
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_cellfate.inspection._plot._palette import class_colours
+from sklearn_cellfate.inspection._plot._panels import single_axes
 
 __all__ = ["SurvivalDisplay"]
 
@@ -79,11 +80,8 @@ class SurvivalDisplay:
         display : SurvivalDisplay
         """
         classes = list(pd.unique(self.curves["predicted"]))
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            height = 3.4 + 0.2 * len(classes)
-            _, ax = plt.subplots(figsize=(5.6, height), layout="constrained")
+        height = 3.4 + 0.2 * len(classes)
+        ax = single_axes(ax, (5.6, height))
         ends = [self._plot_class(ax, *each) for each in zip(classes, class_colours(len(classes)))]
         ax.set(xlim=(0, max(ends)), ylim=(0, 1.03))
         ax.set(xlabel=f"time ({unit})", ylabel=f"share not {event}")

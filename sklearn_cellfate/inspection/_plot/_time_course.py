@@ -5,6 +5,7 @@ import pandas as pd
 
 from sklearn_cellfate.inspection._plot._comparison import metric_words
 from sklearn_cellfate.inspection._plot._palette import class_colours
+from sklearn_cellfate.inspection._plot._panels import single_axes
 from sklearn_cellfate.table import listing
 
 __all__ = ["TimeCourseDisplay"]
@@ -103,10 +104,7 @@ class TimeCourseDisplay:
         -------
         display : TimeCourseDisplay
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(6.2, 4.2), layout="constrained")
+        ax = single_axes(ax, (6.2, 4.2))
         names = pd.unique(self.summary["estimator"])
         for number, (name, colour) in enumerate(zip(names, class_colours(len(names)))):
             of_one = self.summary[self.summary["estimator"] == name].sort_values("time")

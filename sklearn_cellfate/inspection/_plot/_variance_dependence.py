@@ -1,6 +1,7 @@
 """VarianceDependenceDisplay: the score against the variance of patches."""
 
 from sklearn_cellfate.inspection._plot._palette import OKABE_ITO
+from sklearn_cellfate.inspection._plot._panels import single_axes
 from sklearn_cellfate.inspection._plot._result import ResultDisplay
 from sklearn_cellfate.inspection._variance_dependence import variance_dependence
 
@@ -75,10 +76,7 @@ class VarianceDependenceDisplay(ResultDisplay):
         -------
         display : VarianceDependenceDisplay
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(5.2, 4), layout="constrained")
+        ax = single_axes(ax, (5.2, 4))
         patches = self.result.patches
         for pixels, style in STYLES.items():
             of_bins = self.result.curve.query("pixels == @pixels")
