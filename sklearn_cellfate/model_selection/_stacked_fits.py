@@ -1,5 +1,6 @@
 """Fits that pause where their autoencoders train, so that those of many train together."""
 
+import contextvars
 import threading
 import time
 import warnings
@@ -63,7 +64,8 @@ class PausableFit:
         self.job, self._answer = None, answer
         outside = _surroundings()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, daemon=True)
+            context = contextvars.copy_context()  # a thread starts with an empty one
+            self._thread = threading.Thread(target=context.run, args=[self._run], daemon=True)
             self._thread.start()
         else:
             self._go.release()

@@ -1,5 +1,7 @@
 """The skorch net that an adversarial autoencoder holds."""
 
+from contextvars import ContextVar
+
 import torch
 
 from sklearn_cellfate.neural_network._base_net import BaseNet
@@ -11,7 +13,11 @@ from sklearn_cellfate.torch_modules import (
     random_symmetries,
 )
 
-__all__ = ["AdversarialAutoencoderNet"]
+__all__ = ["TRAINER", "AdversarialAutoencoderNet"]
+
+# Who trains the nets of this context in their place, where somebody does: takes what `fit_images`
+# does and returns whether it trained.
+TRAINER = ContextVar("trainer", default=None)
 
 
 class AdversarialAutoencoderNet(BaseNet):
@@ -90,6 +96,13 @@ class AdversarialAutoencoderNet(BaseNet):
         )
         self.discriminator_optimizer_ = self.optimizer(*args, **kwargs)
         return self
+
+    def fit_images(self, rows, held_out, n_epochs, *, scheduled=True):
+        """Train on scaled images, see :class:`BaseNet`, or be trained with others."""
+        trainer = TRAINER.get()
+        if trainer is not None and trainer(self, rows, held_out, n_epochs, scheduled):
+            return None  # nothing diverged
+        return super().fit_images(rows, held_out, n_epochs, scheduled=scheduled)
 
     def train_step(self, batch, **fit_params):
         """Update the autoencoder, then the discriminator."""

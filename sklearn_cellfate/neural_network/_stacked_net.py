@@ -1,11 +1,10 @@
 """From a skorch net to a job of the stacked program, and back."""
 
 from contextlib import contextmanager
-from unittest import mock
 
 import torch
 
-from sklearn_cellfate.neural_network._autoencoder_net import AdversarialAutoencoderNet
+from sklearn_cellfate.neural_network._autoencoder_net import TRAINER
 from sklearn_cellfate.neural_network._progress import ProgressBar
 from sklearn_cellfate.neural_network._stacked_job import StackedJob, StackPlan
 from sklearn_cellfate.torch_modules import Autoencoder, AutoencoderObjective, Discriminator
@@ -122,7 +121,7 @@ def adopt_outcome(net, outcome):
 
 @contextmanager
 def training_handled_by(handler):
-    """Let a function train nets of autoencoders inside the block.
+    """Let a function train nets of autoencoders inside the block, in this context alone.
 
     Parameters
     ----------
@@ -130,12 +129,8 @@ def training_handled_by(handler):
         ``handler(net, train, held_out, n_epochs, scheduled)`` returns whether it trained the net;
         if not, the net trains itself.
     """
-    alone = AdversarialAutoencoderNet.fit_images
-
-    def fit_images(net, train, held_out, n_epochs, *, scheduled=True):
-        if handler(net, train, held_out, n_epochs, scheduled):
-            return None  # nothing diverged
-        return alone(net, train, held_out, n_epochs, scheduled=scheduled)
-
-    with mock.patch.object(AdversarialAutoencoderNet, "fit_images", fit_images):
+    token = TRAINER.set(handler)
+    try:
         yield
+    finally:
+        TRAINER.reset(token)
