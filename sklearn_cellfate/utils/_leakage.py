@@ -18,7 +18,7 @@ class LeakageError(AssertionError):
     """
 
     def __init__(self, report):
-        failed = report.loc[report["passed"] == False, "finding"]  # noqa: E712
+        failed = report.loc[report["passed"].eq(False), "finding"]
         super().__init__("; ".join(f"{check}: {finding}" for check, finding in failed.items()))
         self.report = report
 
@@ -137,6 +137,6 @@ def check_no_leakage(
     report = pd.DataFrame.from_dict(findings, orient="index", columns=["passed", "finding"])
     report["passed"] = report["passed"].astype("boolean")
     report.index.name = "check"
-    if (report["passed"] == False).any():  # noqa: E712
+    if report["passed"].eq(False).any():
         raise LeakageError(report)
     return report
