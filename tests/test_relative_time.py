@@ -114,6 +114,23 @@ def test_lists_of_any_kind(lists):
     assert result.to_numpy().tolist() == [[1, 9], [4, 4]]
 
 
+@pytest.mark.parametrize("as_arrow", [False, True])
+@pytest.mark.parametrize(
+    ("lists", "kind"),
+    [
+        ([["G1", "S", "M"], ["G1"]], "str"),
+        ([[pd.Timestamp("2026-01-0" + day) for day in "123"], [pd.Timestamp("2026-01-04")]], "dat"),
+    ],
+)
+def test_text_and_dates_are_sampled_as_they_are(lists, kind, as_arrow):
+    column = pd.arrays.ArrowExtensionArray(pa.chunked_array([lists])) if as_arrow else lists
+    cells = pd.DataFrame({"state": column, "cfp": [[1, 2, 3], [4]]})
+    result = RelativeTimeSampler([0, 1]).fit_transform(cells)
+    assert list(result) == ["state_0%", "state_100%", "cfp_0%", "cfp_100%"]
+    assert result["state_100%"].tolist() == [lists[0][-1], lists[1][0]]
+    assert str(result["state_100%"].dtype).startswith(kind)
+
+
 def test_a_missing_value_inside_a_list_is_a_value():
     cells = pd.DataFrame({"cfp": [[1.0, np.nan, 3.0]]})
     result = RelativeTimeSampler(3).fit_transform(cells)
@@ -318,8 +335,9 @@ def test_columns_are_checked():
         RelativeTimeSampler().fit(cells[["donor"]])
     with pytest.raises(ValueError, match="two columns 'area_100%'"):
         RelativeTimeSampler().fit_transform(cells.assign(**{"area_100%": 1}))
-    with pytest.raises(ValueError, match="column 'notes' must hold lists of numbers"):
-        RelativeTimeSampler().fit_transform(cells.assign(notes=[["x"], ["y"]]))
+    for mixed in ([["x"], [1.0]], [[["x"]], [["y"]]]):
+        with pytest.raises(ValueError, match="column 'notes' must hold lists of one kind of val"):
+            RelativeTimeSampler().fit_transform(cells.assign(notes=mixed))
     twice = pd.concat([cells, cells[["donor"]]], axis=1)
     with pytest.raises(ValueError, match="'donor'"):
         RelativeTimeSampler().fit_transform(twice)

@@ -1,5 +1,6 @@
 """Moments at the same fractions of every cell's life."""
 
+import contextlib
 from numbers import Integral, Real
 
 import numpy as np
@@ -22,7 +23,15 @@ from sklearn_cellfate.preprocessing._base import (
     output_container,
     remember_columns,
 )
-from sklearn_cellfate.table import image_column, is_movie_dtype, listing, to_movies
+from sklearn_cellfate.table import (
+    image_column,
+    in_one_line,
+    is_movie_dtype,
+    listing,
+    to_movies,
+)
+
+_ARROW_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError)
 
 
 class RelativeTimeSampler(VersionedMixin, TransformerMixin, BaseEstimator):
@@ -75,9 +84,9 @@ class RelativeTimeSampler(VersionedMixin, TransformerMixin, BaseEstimator):
     X                                          result
     =========================================  ==================================================
     data frame with movie columns and columns  data frame: ``movie`` becomes the image columns
-    of lists of numbers                        ``movie_0%``, ``movie_10%``, ...; a list column
-                                               becomes as many columns of floats; the other
-                                               columns stay
+    of lists                                   ``movie_0%``, ``movie_10%``, ...; a list column
+                                               becomes as many columns of floats, or of text or
+                                               dates as in the lists; the other columns stay
     (n, T) traces                              (n, n_times)
     (n, T, H, W) movies of one channel         (n, n_times, H, W)
     (n, T, C, H, W) movies                     (n, n_times, C, H, W)
@@ -263,7 +272,7 @@ class RelativeTimeSampler(VersionedMixin, TransformerMixin, BaseEstimator):
             )
 
     def _frame_numbers(self, table):
-        numbers = _lists(table[self.frames])
+        numbers = _number_lists(table[self.frames])
         for row, frames in enumerate(numbers):
             if not np.all(np.diff(frames) > 0) or not np.all(frames % 1 == 0):
                 raise ValueError(
@@ -387,7 +396,7 @@ def _form(X):
             return "table"
         if not all(dtype.kind in "biuf" for dtype in X.dtypes):
             raise ValueError(
-                f"expected at least one movie column or column of lists of numbers, "
+                f"expected at least one movie column or column of lists, "
                 f"found none among {listing(X.columns)}."
             )
     return "movies" if n_dimensions(X) > 2 else "traces"
@@ -411,20 +420,38 @@ def _holds_lists(column):
     return len(present) > 0 and isinstance(present.iloc[0], (list, tuple, np.ndarray))
 
 
-def _lists(column):
+def _number_lists(column):
     """Return the numbers of a list-valued column, an array a row; no list is an empty one."""
     try:
         lists = pa.array(column, type=pa.large_list(pa.float64()), from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except _ARROW_ERRORS as error:
         raise ValueError(
-            f"column {column.name!r} must hold lists of numbers, or movies made with "
-            f"movie_column: {error}"
+            f"column {column.name!r} must hold lists of numbers: {in_one_line(error)}"
         ) from error
+    return _rows(lists, lambda flat: flat.to_numpy(zero_copy_only=False))
+
+
+def _lists(column):
+    """Return the values of a list-valued column: floats, or objects such as text and dates."""
+    with contextlib.suppress(ValueError):
+        return _number_lists(column)
+    try:
+        lists = pa.array(column, from_pandas=True)
+        if pa.types.is_nested(lists.type.value_type):
+            raise pa.ArrowTypeError(f"found {lists.type}")
+    except _ARROW_ERRORS as error:
+        raise ValueError(
+            f"column {column.name!r} must hold lists of one kind of values, or movies made with "
+            f"movie_column: {in_one_line(error)}"
+        ) from error
+    return _rows(lists, lambda flat: np.array(flat.to_pylist(), dtype=object))
+
+
+def _rows(lists, as_array):
     if isinstance(lists, pa.ChunkedArray):
         lists = lists.combine_chunks()
-    numbers = lists.flatten().to_numpy(zero_copy_only=False)
     lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    return np.split(numbers, np.cumsum(lengths)[:-1])
+    return np.split(as_array(lists.flatten()), np.cumsum(lengths)[:-1])
 
 
 def _add_column(columns, name, column):
