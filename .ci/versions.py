@@ -10,6 +10,7 @@ must be a release. What these need in turn comes as pip chooses it.
 """
 
 import argparse
+import itertools
 import re
 import subprocess
 import sys
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def lower_bounds(project):
     """Yield "name==version" for each "name>=version" of the package and its extras."""
     extras = project["optional-dependencies"].values()
-    for requirement in project["dependencies"] + sum(extras, []):
+    for requirement in itertools.chain(project["dependencies"], *extras):
         bound = re.fullmatch(r"([\w.-]+)>=([\w.]+)", requirement)
         if bound:
             yield f"{bound[1]}=={bound[2]}"

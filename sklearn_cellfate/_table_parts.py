@@ -1,5 +1,8 @@
 """A cell table that is larger than the memory, part by part."""
 
+import os
+from collections.abc import Iterator, Sequence
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +15,12 @@ __all__ = ["read_cells_in_parts"]
 READ_AHEAD = 2**20
 
 
-def read_cells_in_parts(path, columns=None, *, part_bytes=2**24):
+def read_cells_in_parts(
+    path: str | os.PathLike,
+    columns: Sequence[str] | None = None,
+    *,
+    part_bytes: int = 2**24,
+) -> Iterator[pd.DataFrame]:
     """Read a cell table from a Parquet file a few rows at a time.
 
     Images are read part by part; all other columns, which take little, are held as a whole, and

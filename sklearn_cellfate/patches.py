@@ -415,10 +415,10 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         counts = np.stack([self._count(self._spread(image)[None])[0] for image in images])
         rows, patches = np.nonzero(counts)
         n_bytes = 4 * self.image_shape_[0] * int(np.prod(self.patch_shape_))
-        values = []
+        parts = []
         for part in gen_batches(len(rows), max(PREDICTION_BYTES // n_bytes, 1)):
-            values.append(np.asarray(function(self._cut_all(images, rows[part], patches[part]))))
-        values = np.concatenate(values)
+            parts.append(np.asarray(function(self._cut_all(images, rows[part], patches[part]))))
+        values = np.concatenate(parts)
         result = np.full((*counts.shape, values.shape[1]), np.nan)
         result[counts] = values
         return result
@@ -452,8 +452,8 @@ def _generator_of(image, seed):
 
 
 def _pair(value, name):
-    pair = (value, value) if isinstance(value, Integral) else tuple(value)
-    if len(pair) != 2 or not all(isinstance(n, Integral) and n > 0 for n in pair):
+    pair = (value, value) if isinstance(value, int | np.integer) else tuple(value)
+    if len(pair) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in pair):
         raise ValueError(f"{name} must be a positive int or two (height, width), found {value!r}.")
     return tuple(int(n) for n in pair)
 

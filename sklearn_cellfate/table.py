@@ -11,7 +11,9 @@ import os
 import tempfile
 import uuid
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +36,7 @@ __all__ = [
 MOVIE_GROUP_BYTES = 2**24
 
 
-def image_column(images):
+def image_column(images: Any) -> pd.arrays.ArrowExtensionArray:
     """Turn a stack of images into a column of a cell table.
 
     Parameters
@@ -73,7 +75,7 @@ def image_column(images):
     return pd.arrays.ArrowExtensionArray(pa.chunked_array([_tensor_array(flat, images.shape[1:])]))
 
 
-def movie_column(movies):
+def movie_column(movies: Sequence[Any]) -> pd.arrays.ArrowExtensionArray:
     """Turn movies of any lengths into a column of a cell table.
 
     Parameters
@@ -137,7 +139,7 @@ def movie_column_of_frames(frames, lengths):
     return pd.arrays.ArrowExtensionArray(pa.chunked_array([column]))
 
 
-def to_images(X):
+def to_images(X: Any) -> np.ndarray:
     """Return the pixels of an image column as one array.
 
     Parameters
@@ -168,7 +170,7 @@ ndarray of shape (n, H, W) or (n, C, H, W)
     return _stack_tensors(column.chunks, column.type)
 
 
-def to_movies(X):
+def to_movies(X: Any) -> list[np.ndarray]:
     """Return the movies of a movie column as a list of arrays.
 
     Parameters
@@ -206,7 +208,7 @@ sequence of ndarrays of shape (T, H, W) or (T, C, H, W)
     return movies
 
 
-def read_cells(path, columns=None):
+def read_cells(path: str | os.PathLike, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a cell table from a Parquet file.
 
     Parameters
@@ -253,7 +255,7 @@ def parquet_errors(path):
         raise ValueError(f"{str(path)!r} is not a readable Parquet file: {problem}") from error
 
 
-def write_cells(table, path):
+def write_cells(table: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write a cell table to a Parquet file.
 
     The file appears whole or not at all: it is written beside its place and then moved there.
@@ -329,22 +331,22 @@ def folder_written_whole(folder):
             os.replace(path, folder / path.name)
 
 
-def is_image_dtype(dtype):
+def is_image_dtype(dtype: Any) -> bool:
     """Whether a column of this dtype holds one image a row."""
     return isinstance(dtype, pd.ArrowDtype) and _is_image_type(dtype.pyarrow_dtype)
 
 
-def is_movie_dtype(dtype):
+def is_movie_dtype(dtype: Any) -> bool:
     """Whether a column of this dtype holds one movie a row."""
     return isinstance(dtype, pd.ArrowDtype) and _is_movie_type(dtype.pyarrow_dtype)
 
 
-def image_column_names(table):
+def image_column_names(table: pd.DataFrame) -> list:
     """Names of the image columns of a data frame, in order."""
     return [name for name, dtype in zip(table.columns, table.dtypes) if is_image_dtype(dtype)]
 
 
-def movie_column_names(table):
+def movie_column_names(table: pd.DataFrame) -> list:
     """Names of the movie columns of a data frame, in order."""
     return [name for name, dtype in zip(table.columns, table.dtypes) if is_movie_dtype(dtype)]
 

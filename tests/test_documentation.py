@@ -186,5 +186,15 @@ def test_the_package_says_that_it_has_types():
     assert (ROOT / "sklearn_cellfate" / "py.typed").is_file()
 
 
+@pytest.mark.parametrize("folder", ["table", "io", "metrics", "persistence", "utils"])
+def test_functions_that_editors_are_asked_about_have_types(folder):
+    module = importlib.import_module(f"sklearn_cellfate.{folder}")
+    functions = [getattr(module, name) for name in module.__all__]
+    for function in filter(inspect.isfunction, functions):
+        signature = inspect.signature(function)
+        annotated = [each.annotation for each in signature.parameters.values()]
+        assert inspect.Signature.empty not in [*annotated, signature.return_annotation], function
+
+
 def _read(page):
     return (DOCS / page).read_text(encoding="utf-8")

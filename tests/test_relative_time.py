@@ -119,7 +119,10 @@ def test_lists_of_any_kind(lists):
     ("lists", "kind"),
     [
         ([["G1", "S", "M"], ["G1"]], "str"),
-        ([[pd.Timestamp("2026-01-0" + day) for day in "123"], [pd.Timestamp("2026-01-04")]], "dat"),
+        (
+            [[pd.Timestamp("2026-01-0" + day) for day in "123"], [pd.Timestamp("2026-01-04")]],
+            "dat",
+        ),
     ],
 )
 def test_text_and_dates_are_sampled_as_they_are(lists, kind, as_arrow):

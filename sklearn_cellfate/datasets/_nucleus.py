@@ -105,7 +105,7 @@ def draw_photons(frames, textures, image_shape, pixel_size):
         CFP, then YFP.
     mask : ndarray of shape (n, H, W), bool
     """
-    frames = {name: frames[name][:, np.newaxis, np.newaxis] for name in FRAME.names}
+    frames = {name: frames[name][:, np.newaxis, np.newaxis] for name in frames.dtype.names}
     texture = textures[frames["cell"][:, 0, 0]]
     u, v = _body_coordinates(frames, image_shape)
     depth = _depth(u, v, frames, texture)

@@ -186,8 +186,9 @@ def make_time_lapse(
 
 
 def _field_shape(size):
-    sides = (size, size) if isinstance(size, Integral) else tuple(size)
-    if len(sides) != 2 or not all(isinstance(side, Integral) and side > 0 for side in sides):
+    sides = (size, size) if isinstance(size, int | np.integer) else tuple(size)
+    are_whole = all(isinstance(side, int | np.integer) and side > 0 for side in sides)
+    if len(sides) != 2 or not are_whole:
         raise ValueError(f"size must be an int or a pair (height, width), found {size!r}.")
     return int(sides[0]), int(sides[1])
 

@@ -153,7 +153,7 @@ class PowerSpectrum(ImageFeatures):
         self.frequencies_ = total / np.maximum(number, 1)
         self.areas_ = number / (height * width * self._side() ** 2)
         self._names = self._column_names(channels)
-        vars(self).pop("floor_", None)  # of an earlier fit with log=True
+        self.__dict__.pop("floor_", None)  # of an earlier fit with log=True
         if self.log:
             mean = self._power(images).mean(axis=0)
             self.floor_ = np.where(mean > 0, FLOOR * mean, 1.0)

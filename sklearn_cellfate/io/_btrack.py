@@ -86,7 +86,7 @@ def _table(objects, tracks, where):
     }
     if "fates" in tracks:
         codes = np.asarray(tracks["fates"]).reshape(len(lineage), -1)[:, 0]
-        per_track["fate"] = [FATES.get(int(code), str(code)) for code in codes]
+        per_track["fate"] = np.array([FATES.get(int(code), str(code)) for code in codes])
     tree = pd.DataFrame(per_track).loc[np.repeat(np.arange(len(lineage)), ends - starts)]
     return pd.concat([tree.reset_index(drop=True), table], axis=1)
 

@@ -1,8 +1,9 @@
 """extract_cells: from a movie, its tracks and its labels to a cell table."""
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,16 +38,16 @@ MEASURED = {
 
 
 def extract_cells(
-    stack,
-    tracks,
-    labels=None,
+    stack: Any,
+    tracks: Any,
+    labels: Any = None,
     *,
-    size=20,
-    mask="apply",
-    label_column=None,
-    n_jobs=None,
-    verbose=0,
-):
+    size: int | Sequence[int] = 20,
+    mask: str | None = "apply",
+    label_column: str | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> pd.DataFrame:
     """Cut every tracked cell out of its movie: one row a cell, with a movie of its own.
 
     The movie is read once, frame by frame in order, and only the frames that a track needs. In

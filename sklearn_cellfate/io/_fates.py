@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,13 @@ DIVIDES, DIES, CENSORED = "divides", "dies", "censored"
 WHERE = "tracks"
 
 
-def label_fates(tracks, *, n_frames=None, deaths=None, min_daughters=1):
+def label_fates(
+    tracks: pd.DataFrame,
+    *,
+    n_frames: int | None = None,
+    deaths: Any = None,
+    min_daughters: int = 1,
+) -> pd.DataFrame:
     """Say for each cell whether it divides, dies or is censored, and when.
 
     A cell with daughters *divides*, in its last frame before the first of them. A single daughter

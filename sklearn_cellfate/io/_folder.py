@@ -75,8 +75,8 @@ def numbered_files(folder):
     )
     if not names:
         inside = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
-        found = f"; it has the folders {listing(inside)}" if inside else ""
-        raise FileNotFoundError(f"no TIFF or PNG file in the folder {folder!r}{found}.")
+        hint = f"; it has the folders {listing(inside)}" if inside else ""
+        raise FileNotFoundError(f"no TIFF or PNG file in the folder {folder!r}{hint}.")
     parts = [re.split(r"(\d+)", os.path.splitext(name)[0]) for name in names]
     for name, part in zip(names, parts):
         if part[::2] != parts[0][::2]:

@@ -1,6 +1,7 @@
 """Open label images, in which the value of a pixel is the number of its object."""
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,14 @@ LARGEST_FLOAT_LABEL = 2.0**53
 MOST_FRAMES_TO_JUDGE = 16
 
 
-def read_labels(path, *, axes=None, name=None, dataset=None, binary=None):
+def read_labels(
+    path: str | os.PathLike,
+    *,
+    axes: str | None = None,
+    name: str | None = None,
+    dataset: str | int | None = None,
+    binary: bool | None = None,
+) -> ImageStack:
     """Open label images as a stack of one channel that is read frame by frame.
 
     In a label image each pixel holds the number of the object that it belongs to, 0 in the
@@ -85,7 +93,7 @@ def read_labels(path, *, axes=None, name=None, dataset=None, binary=None):
     return _checked(stack, binary, repr(path))
 
 
-def as_labels(x, name=None, *, binary=None):
+def as_labels(x: Any, name: str | None = None, *, binary: bool | None = None) -> ImageStack:
     """Return a stack of labels of what may be a stack, an array or a Dask array.
 
     Parameters

@@ -7,6 +7,7 @@ does not tell what that dimension is.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,13 @@ class ChunkedPlanes:
     slices in ``_read``.
     """
 
-    _kept = None, None
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    chunks: Any
+    _kept: tuple = None, None
+
+    def _read(self, index):
+        raise NotImplementedError
 
     def __getitem__(self, index):
         """Return a slice; `index` has an integer or a full slice for each dimension."""

@@ -22,7 +22,14 @@ LARGE_FRAME, LONG_MOVIE = 2**30, 10**6
 MOST_TIMES = 2**16
 
 
-def read_stack(path, *, axes=None, pixel_size=None, name=None, dataset=None):
+def read_stack(
+    path: str | os.PathLike,
+    *,
+    axes: str | None = None,
+    pixel_size: float | None = None,
+    name: str | None = None,
+    dataset: str | int | None = None,
+) -> ImageStack:
     """Open a movie as a stack that is read frame by frame.
 
     Only the description of the pixels is read here; the pixels follow when a frame is asked for.
@@ -107,7 +114,8 @@ def read_stack(path, *, axes=None, pixel_size=None, name=None, dataset=None):
     axes = _told_axes(planes, path) if axes is None else _stated_axes(axes)
     check_layout(axes, planes.shape, repr(path))
     if pixel_size is None:
-        pixel_size = side_of_square(*planes.pixel_sides, repr(path))
+        height, width = planes.pixel_sides
+        pixel_size = side_of_square(height, width, repr(path))
     stack = ImageStack(
         planes,
         axes,

@@ -1,6 +1,7 @@
 """The movie of one field of view, read frame by frame."""
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -106,7 +107,7 @@ class ImageStack:
         )
 
 
-def as_stack(x, name=None):
+def as_stack(x: Any, name: str | None = None) -> ImageStack:
     """Return a stack of what may be a stack, an array or a Dask array.
 
     Parameters

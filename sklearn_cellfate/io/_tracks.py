@@ -1,8 +1,11 @@
 """Tracks of any program in one tidy form."""
 
+import os
 import warnings
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,17 +25,17 @@ BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 def read_tracks(
-    path,
+    path: str | os.PathLike,
     *,
-    columns=None,
-    pixel_size=None,
-    units=None,
-    first_frame=None,
-    labels=None,
-    visible_only=True,
-    merges="cut",
-    object_type=None,
-):
+    columns: Mapping[str, str] | Sequence[str] | None = None,
+    pixel_size: float | None = None,
+    units: str | None = None,
+    first_frame: int | None = None,
+    labels: Any = None,
+    visible_only: bool = True,
+    merges: str = "cut",
+    object_type: str | None = None,
+) -> pd.DataFrame:
     r"""Read the tracks of cells from a file of any of the usual programs.
 
     What a file is, its first bytes say, not its name:

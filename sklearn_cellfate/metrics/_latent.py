@@ -1,5 +1,7 @@
 """How well the latent space is laid out."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_array, check_X_y
@@ -9,7 +11,7 @@ from sklearn_cellfate.table import listing
 __all__ = ["centroid_separation", "latent_correlation", "latent_correlation_matrix"]
 
 
-def centroid_separation(latents, y):
+def centroid_separation(latents: Any, y: Any) -> float:
     """Smallest Euclidean distance between the centroids of two classes.
 
     Parameters
@@ -44,7 +46,7 @@ def centroid_separation(latents, y):
     return float(distances[np.triu_indices(len(classes), 1)].min())
 
 
-def latent_correlation(latents):
+def latent_correlation(latents: Any) -> float:
     """Mean absolute Pearson correlation between different latent features.
 
     Parameters
@@ -75,7 +77,7 @@ def latent_correlation(latents):
     return float(np.abs(correlation[np.triu_indices(n_features, 1)]).mean())
 
 
-def latent_correlation_matrix(latents):
+def latent_correlation_matrix(latents: Any) -> np.ndarray:
     """Pearson correlation of every pair of latent features.
 
     Parameters

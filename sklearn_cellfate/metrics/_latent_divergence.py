@@ -1,6 +1,6 @@
 """How far latent features are from the prior, in nats."""
 
-from numbers import Integral
+from typing import Any
 
 import numpy as np
 from scipy.special import digamma
@@ -10,7 +10,9 @@ from sklearn.utils.validation import check_array
 __all__ = ["latent_kl_divergence"]
 
 
-def latent_kl_divergence(latents, *, method="gaussian", n_neighbors=5):
+def latent_kl_divergence(
+    latents: Any, *, method: str = "gaussian", n_neighbors: int = 5
+) -> np.ndarray:
     r"""Kullback-Leibler divergence of each latent feature from a standard normal.
 
     Parameters
@@ -76,7 +78,7 @@ def latent_kl_divergence(latents, *, method="gaussian", n_neighbors=5):
         return _by_moments(latents)
     if method != "neighbors":
         raise ValueError(f'method must be "gaussian" or "neighbors", found {method!r}.')
-    if not isinstance(n_neighbors, Integral) or not 1 <= n_neighbors < len(latents):
+    if not isinstance(n_neighbors, int | np.integer) or not 1 <= n_neighbors < len(latents):
         raise ValueError(
             f"n_neighbors must be a whole number from 1 to {len(latents) - 1}, one less than the "
             f"rows of latents, found {n_neighbors!r}."

@@ -1,5 +1,7 @@
 """How near the distribution of latent features is to the prior."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -8,7 +10,7 @@ from sklearn.utils.validation import check_array
 __all__ = ["latent_normality"]
 
 
-def latent_normality(latents):
+def latent_normality(latents: Any) -> pd.DataFrame:
     """Moments of each latent feature, its distance from the prior, and two tests.
 
     With thousands of cells every test finds some departure from a normal distribution: look at

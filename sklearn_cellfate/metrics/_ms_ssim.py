@@ -1,5 +1,7 @@
 """Multi-scale structural similarity, in NumPy."""
 
+from typing import Any
+
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
@@ -9,7 +11,15 @@ _SCALE_WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
 _LINEAR_BELOW = 0.05
 
 
-def ms_ssim(images_true, images_pred, *, data_range=1.0, window_size=5, sigma=1.0, n_scales=None):
+def ms_ssim(
+    images_true: Any,
+    images_pred: Any,
+    *,
+    data_range: float = 1.0,
+    window_size: int = 5,
+    sigma: float = 1.0,
+    n_scales: int | None = None,
+) -> np.ndarray:
     """Multi-scale structural similarity of pairs of images.
 
     Differs from the usual form where that fails on crops of cells. There are as many of the five

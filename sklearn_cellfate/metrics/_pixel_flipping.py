@@ -1,6 +1,7 @@
 """Is a relevance map faithful? The score falls as what it calls relevant is blanked."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,19 +33,19 @@ PATCHES_A_SIDE = 8
     prefer_skip_nested_validation=True,
 )
 def pixel_flipping(
-    estimator,
-    X,
-    relevance,
+    estimator: BaseEstimator,
+    X: Any,
+    relevance: Any,
     *,
-    target=None,
-    patch_size=None,
-    max_share=1.0,
-    n_steps=16,
-    fill="mean",
-    response_method="predict_proba",
-    n_random=10,
-    random_state=None,
-):
+    target: Any = None,
+    patch_size: int | None = None,
+    max_share: float = 1.0,
+    n_steps: int = 16,
+    fill: str | float = "mean",
+    response_method: str = "predict_proba",
+    n_random: int = 10,
+    random_state: int | None = None,
+) -> Bunch:
     """Blank the most relevant patches first and watch the score of the class fall.
 
     If a map shows what the classifier went by, the score falls faster than when patches are

@@ -1,11 +1,13 @@
 """How much of a relevance map lies where the truth does."""
 
+from typing import Any
+
 import numpy as np
 
 __all__ = ["relevance_mass", "relevance_rank_accuracy"]
 
 
-def relevance_mass(relevance, mask):
+def relevance_mass(relevance: Any, mask: Any) -> np.ndarray:
     """Share of the positive relevance that lies inside a mask.
 
     Relevance is summed over channels, and pixels whose sum is negative count as 0. A map that
@@ -55,7 +57,7 @@ def relevance_mass(relevance, mask):
     return np.divide(inside, total, out=np.full(len(mask), np.nan), where=scored)
 
 
-def relevance_rank_accuracy(relevance, mask):
+def relevance_rank_accuracy(relevance: Any, mask: Any) -> np.ndarray:
     """Share of the most relevant pixels that lie inside a mask.
 
     Of a mask of K pixels, the K pixels with the highest relevance are looked at. Unlike

@@ -143,7 +143,9 @@ def feature_pairs(
         name: [seeded(model, study.seeds(1)[0]) for model in _as_list(model)]
         for name, model in models.items()
     }
-    subsets = {f"{names[i]} + {names[j]}": (i, j) for i, j in combinations(range(len(names)), 2)}
+    subsets: dict[str, tuple] = {
+        f"{names[i]} + {names[j]}": (i, j) for i, j in combinations(range(len(names)), 2)
+    }
     everything = f"all {len(names)} features"
     subsets[everything] = tuple(range(len(names)))
 
@@ -248,10 +250,12 @@ def _score_held_out(study, candidates, subsets, tuned):
         Fit(
             {name: getattr(row, name) for name in [*KEYS, "inner"]},
             candidates[row.model][row.candidate],
-            *study.folds[row.fold],
+            train,
+            test,
             subsets[row.features],
         )
         for row in tuned.itertuples()
+        for train, test in [study.folds[row.fold]]
     ]
     scores, _ = study.run(plan)
     return scores

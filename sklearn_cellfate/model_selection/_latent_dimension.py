@@ -2,7 +2,6 @@
 
 import contextlib
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -203,7 +202,7 @@ def _dimension_parameter(estimator):
 
 def _check_dimensions(dimensions):
     dimensions = list(dimensions)
-    if not dimensions or not all(isinstance(n, Integral) and n > 0 for n in dimensions):
+    if not dimensions or not all(isinstance(n, int | np.integer) and n > 0 for n in dimensions):
         raise ValueError(f"dimensions must be whole numbers above 0, found {dimensions!r}.")
     if len(set(dimensions)) < len(dimensions):
         raise ValueError(f"dimensions must differ from each other, found {listing(dimensions)}.")

@@ -1,6 +1,6 @@
 """A table of movies, seen at one moment after the other."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,10 @@ def see_at_times(X, times, unit, frame_interval, frames):
     if unit not in UNITS:
         raise ValueError(f"unit must be one of {listing(UNITS)}, found {unit!r}.")
     if unit == "hours":
-        if not isinstance(frame_interval, Real) or not 0 < frame_interval < np.inf:
+        if (
+            not isinstance(frame_interval, int | float | np.number)
+            or not 0 < frame_interval < np.inf
+        ):
             raise ValueError(
                 "unit='hours' needs frame_interval, the hours between two frames, found "
                 f"{frame_interval!r}."

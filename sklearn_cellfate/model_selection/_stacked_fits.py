@@ -181,4 +181,4 @@ def _restore(surroundings):
     torch.set_rng_state(state)
     if of_gpus:
         torch.cuda.set_rng_state_all(of_gpus)
-    warnings._filters_mutated()
+    warnings._filters_mutated()  # type: ignore[attr-defined]

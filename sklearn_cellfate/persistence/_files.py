@@ -3,8 +3,11 @@
 import contextlib
 import io
 import json
+import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 from sklearn.base import BaseEstimator
@@ -23,7 +26,15 @@ from sklearn_cellfate.table import listing, written_whole
 __all__ = ["load", "read_card", "save"]
 
 
-def save(estimator, path, *, X=None, y=None, scores=None, trusted=()):
+def save(
+    estimator: BaseEstimator,
+    path: str | os.PathLike,
+    *,
+    X: Any = None,
+    y: Any = None,
+    scores: Any = None,
+    trusted: Iterable = (),
+) -> None:
     """Write a fitted model to a file that runs no code when it is opened.
 
     Unlike a pickle, the file holds arrays, numbers and names of types alone, and :func:`load`
@@ -102,7 +113,7 @@ def save(estimator, path, *, X=None, y=None, scores=None, trusted=()):
         partial.write_bytes(seal(archive))
 
 
-def load(path, *, trusted=()):
+def load(path: str | os.PathLike, *, trusted: Iterable = ()) -> Any:
     """Read a model that :func:`save` wrote, without running code from the file.
 
     The file is read if its checksum is right and it names only types that this package knows, or
@@ -163,7 +174,7 @@ def load(path, *, trusted=()):
     return estimator
 
 
-def read_card(path):
+def read_card(path: str | os.PathLike) -> dict:
     """Read what a model file says about the model, without loading it.
 
     Parameters

@@ -13,6 +13,8 @@ class StandIn:
     arguments come from a file.
     """
 
+    arguments: tuple
+
     @classmethod
     def of(cls, *arguments):
         """Return a stand-in."""

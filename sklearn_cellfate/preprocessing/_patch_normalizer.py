@@ -93,8 +93,8 @@ class PatchNormalizer(PixelTransformer):
             moments = [_moments_of_all(channel) for channel in channels]
             self.mean_, self.scale_ = np.array(moments).T
         else:  # nothing of an earlier fit with another method
-            vars(self).pop("mean_", None)
-            vars(self).pop("scale_", None)
+            self.__dict__.pop("mean_", None)
+            self.__dict__.pop("scale_", None)
 
     def _transform_images(self, images):
         n, channels, height, width = images.shape

@@ -2,6 +2,7 @@
 
 import contextlib
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -207,7 +208,7 @@ class RelativeTimeSampler(VersionedMixin, TransformerMixin, BaseEstimator):
         return np.array(names, dtype=object)
 
     def _fractions(self):
-        if isinstance(self.times, Integral):
+        if isinstance(self.times, int | np.integer):
             return np.linspace(0, 1, self.times)
         fractions = np.asarray(self.times, dtype=float)
         if (
@@ -227,7 +228,7 @@ class RelativeTimeSampler(VersionedMixin, TransformerMixin, BaseEstimator):
     def _positions(self, spans):
         """Whole positions of the relative times on lives from 0 to each of `spans`."""
         spans = np.asarray(spans)[:, np.newaxis]
-        if isinstance(self.times, Integral) and self.times > 1:
+        if isinstance(self.times, int | np.integer) and self.times > 1:
             # What linspace(0, span, times) computes; fraction * span would round some halves
             # the other way, as 0.7 has no exact binary form.
             steps = spans / (self.times - 1)
@@ -290,7 +291,7 @@ class RelativeTimeSampler(VersionedMixin, TransformerMixin, BaseEstimator):
         chosen = self._chosen(lives, numbers, column.name)
         # Times first, so that each time is a column without another copy of the pixels.
         shape = (len(self.fractions_), len(lives), *lives[0].shape[1:])
-        sampled = np.empty(shape, dtype=lives[0].dtype)
+        sampled: Any = np.empty(shape, dtype=lives[0].dtype)
         for row, (life, frames) in enumerate(zip(lives, chosen)):
             sampled[:, row] = life[frames]
         if is_movie_dtype(column.dtype):

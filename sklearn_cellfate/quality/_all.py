@@ -1,6 +1,7 @@
 """Every flag that a table can be judged by."""
 
 import warnings
+from collections.abc import Callable
 from functools import partial
 
 from sklearn_cellfate.quality._debris import flag_debris
@@ -92,7 +93,7 @@ def flag_all(
     0          False     False       False          False
     1           True      True       False           True
     """
-    judges = {
+    judges: dict[str, Callable] = {
         "edge": flag_edge,
         "daughter": partial(flag_daughter, first_frame=first_frame),
         "after_mitosis": flag_after_mitosis,

@@ -86,16 +86,16 @@ def flag_hot_pixel(table, *, channel=(0, 1), threshold=4.0, mask_channel=None):
     refuse_missing(table[name])
     movies = to_movies(table[name])
     lengths = np.array([len(movie) for movie in movies], dtype=np.int64)
-    hot = [_are_hot(frames, channels, threshold, mask_channel) for frames in batches(movies)]
-    hot = np.concatenate([np.empty(0, dtype=bool), *hot])
+    parts = [_are_hot(frames, channels, threshold, mask_channel) for frames in batches(movies)]
+    hot = np.concatenate([np.empty(0, dtype=bool), *parts])
     return with_marks(table, "hot_pixel", hot, lengths)
 
 
 def _pair(channel):
-    if isinstance(channel, Integral):
+    if isinstance(channel, int | np.integer):
         return (channel,)
     channels = tuple(channel)
-    if len(channels) != 2 or not all(isinstance(c, Integral) and c >= 0 for c in channels):
+    if len(channels) != 2 or not all(isinstance(c, int | np.integer) and c >= 0 for c in channels):
         raise ValueError(
             f"channel must be one channel or the two of a ratio, from 0 up; found {channel!r}."
         )

@@ -74,7 +74,9 @@ def holds_lists(column):
     if isinstance(column.dtype, pd.ArrowDtype):
         arrow_type = column.dtype.pyarrow_dtype
         return pa.types.is_list(arrow_type) or pa.types.is_large_list(arrow_type)
-    present = column.dropna() if column.dtype == object else ()
+    if column.dtype != object:
+        return False
+    present = column.dropna()
     return len(present) > 0 and isinstance(present.iloc[0], (list, tuple, np.ndarray))
 
 

@@ -116,6 +116,7 @@ def plot_losses(comparison, fold=0):
 def panels(comparison):
     """Return a figure and its axes, one a pipeline, two side by side."""
     import matplotlib.pyplot as plt
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     n_panels = len(comparison.estimators)
     n_columns = min(n_panels, 2)
@@ -124,10 +125,10 @@ def panels(comparison):
         n_rows,
         n_columns,
         figsize=(3.3 * n_columns, 3.7 * n_rows),
-        layout="constrained",
+        # Inches between a title and the axis label above.
+        layout=ConstrainedLayoutEngine(h_pad=0.12),
         squeeze=False,
     )
-    figure.get_layout_engine().set(h_pad=0.12)  # inches between title and axis label above
     for ax in axes.flat[n_panels:]:
         ax.set_axis_off()
     return figure, axes.flat[:n_panels]

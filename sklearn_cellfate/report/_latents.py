@@ -99,7 +99,8 @@ def _widen(low, high):
 
 
 def _centres(ends, n):
-    edges = np.linspace(*ends, n + 1)
+    low, high = ends
+    edges = np.linspace(low, high, n + 1)
     return (edges[1:] + edges[:-1]) / 2
 
 

@@ -1,6 +1,7 @@
 """The figures of the page: drawn from the tables of a run folder, each with words."""
 
 import io
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -23,7 +24,7 @@ from sklearn_cellfate.report._sprites import data_uri
 __all__ = ["page_figures"]
 
 MOST_GROUPS_DRAWN = 40
-STYLE = {
+STYLE: dict[Any, Any] = {
     "backend": "agg",
     "text.parse_math": False,  # labels are the user's text: a dollar sign begins no formula
     "axes.titlesize": 10,

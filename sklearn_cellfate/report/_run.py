@@ -109,7 +109,7 @@ def hash_cells(table):
         if is_image_dtype(column.dtype):
             images = np.ascontiguousarray(to_images(column))
             digest.update(f"{images.shape}{images.dtype.str}".encode())
-            digest.update(images)
+            digest.update(images.data)
         elif is_numeric_dtype(column.dtype):
             digest.update(column.to_numpy(dtype="<f8", na_value=np.nan).tobytes())
         else:

@@ -1,7 +1,12 @@
 """check_no_leakage: whether anything of held-out rows reaches what is fitted or predicted."""
 
+from collections.abc import Callable
+from typing import Any
+
 import joblib
 import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
 from sklearn_cellfate.utils._trial import Trial
 
@@ -24,8 +29,15 @@ class LeakageError(AssertionError):
 
 
 def check_no_leakage(
-    estimator, X, y=None, groups=None, *, test=None, tolerance=1e-6, random_state=0
-):
+    estimator: BaseEstimator | Callable,
+    X: Any,
+    y: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    *,
+    test: ArrayLike | None = None,
+    tolerance: float = 1e-6,
+    random_state: int = 0,
+) -> pd.DataFrame:
     """Prove that held-out rows do not reach what is fitted on the others.
 
     Fits on some of the rows and predicts the rest, over and over, each time with other pixels,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,8 @@ __all__ = ["Trial"]
 class Trial:
     """Rows, what is fitted on them, and what came out when nothing was altered."""
 
-    estimator: object
-    X: object
+    estimator: Any
+    X: Any
     y: np.ndarray | None
     groups: np.ndarray | None
     train: np.ndarray
@@ -46,7 +46,7 @@ class Trial:
                 f"estimator must be an estimator or a function of (X, y, groups, train, test), "
                 f"found {estimator!r:.80}."
             )
-        if not isinstance(random_state, Integral):
+        if not isinstance(random_state, int | np.integer):
             raise ValueError(f"random_state must be an int, found {random_state!r}.")
         if not isinstance(X, pd.DataFrame):
             X = np.asarray(X)
