@@ -127,7 +127,8 @@ def check_no_leakage(
 
     >>> def procedure(X, y, groups, train, test):
     ...     X = X / X.max()
-    ...     return model.fit(X[train], y[train]).predict_proba(X[test])
+    ...     unscaled = model[1:]
+    ...     return unscaled.fit(X[train], y[train]).predict_proba(X[test])
     >>> check_no_leakage(procedure, images, fate)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     sklearn_cellfate.utils._leakage.LeakageError: rows: other pixels in held-out rows change ...
