@@ -60,8 +60,14 @@ def test_evaluate_then_predict(table_file, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_without_a_table_it_simulates(tmp_path, capsys):
-    assert run("evaluate", "--cells", "120", "--output", tmp_path / "report", *QUICK) == 0
+    output = tmp_path / "report"
+    arguments = ["--cells", "120", "--time-course", "2", "--output", output, *QUICK]
+    assert run("evaluate", *arguments) == 0
     assert "best possible balanced accuracy 0.8" in capsys.readouterr().out
+    course = pd.read_parquet(output / "time_course.parquet")
+    assert set(course["time"]) == {0, 1} and set(course["estimator"]) == {"features", "images"}
+    assert run("report", output, "-o", tmp_path / "page.html") == 0
+    assert "one model for all times" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -124,6 +130,8 @@ def evaluate(table_file, tmp_path, *arguments):
         (["--target", "fate", "--image", "size"], "'size' holds no images"),
         (["--target", "size"], "'size' must hold classes, found continuous values"),
         (["--target", "fate", "--seed", "-1"], "--seed must be 0 or more"),
+        (["--target", "fate", "--time-course", "0"], "--time-course must be 1 or more, found 0"),
+        (["--target", "fate", "--time-course"], "needs a table of movies; this one has an image"),
     ],
 )
 def test_missing_columns(table_file, tmp_path, capsys, arguments, words):

@@ -329,6 +329,21 @@ def test_evaluate_takes_the_first_frame_of_each_movie(extracted, tmp_path, capsy
 
 
 @pytest.mark.slow
+def test_a_time_course_of_extracted_movies(extracted, tmp_path):
+    """On the folds of the comparison, at as many times as asked for."""
+    output = tmp_path / "report"
+    arguments = ["--target", "fate", "--output", output, "--seed", 0, *QUICK]
+    assert run("evaluate", extracted, *arguments, "--time-course", 3) == 0
+    course = pd.read_parquet(output / "time_course.parquet")
+    assert sorted(course["time"].unique()) == [0, 0.5, 1]
+    assert set(course["estimator"]) == {"features", "images"}
+    assert course["models"].eq("shared").all() and course["n"].eq(40).all()
+    predicted = pd.read_parquet(output / "predictions.parquet")
+    folds = predicted[predicted["estimator"] == "images"].groupby("fold").size()
+    assert len(folds) == course["folds"].max()
+
+
+@pytest.mark.slow
 def test_features_that_are_named_are_taken(extracted, tmp_path, capsys):
     arguments = ["--target", "fate", "--output", tmp_path / "report", *QUICK]
     assert run("evaluate", extracted, *arguments, "--features", "x_0%", "daughters") == 0

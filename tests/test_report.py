@@ -32,8 +32,9 @@ from sklearn_cellfate.model_selection import time_course
 from sklearn_cellfate.quality import summarize_quality
 from sklearn_cellfate.report import write_report, write_time_course
 from sklearn_cellfate.report._calibration import calibration
-from sklearn_cellfate.report._explorer import explorer_data
+from sklearn_cellfate.report._explorer import explorer_data, explorer_words
 from sklearn_cellfate.report._latents import fold_autoencoder, shrink, to_bytes
+from sklearn_cellfate.report._page_figures import page_figures
 from sklearn_cellfate.report._read import read_run
 from sklearn_cellfate.report._run import hash_cells, sample_rows
 from sklearn_cellfate.report._sentences import answer, count, number, quotable, signed
@@ -313,6 +314,26 @@ def test_reliability_of_known_probabilities():
     assert alone[["predicted", "observed", "n"]].iloc[0].tolist() == [0.5, 0.5, 2]
 
 
+def test_balanced_weights_are_owned_up_to_where_classes_are_unequal(made):
+    run = read_run(made.folder)
+    assert run.about["weighs_classes_equally"]
+    told = {one["about"]: one["text"] for one in quotable(run)}
+    assert "weigh the classes equally" not in told["Calibration"], "there are 33 of each"
+    run.about["classes"][0]["n_cells"] = 10
+    told = {one["about"]: one["text"] for one in quotable(run)}
+    assert "all pipelines weigh the classes equally, so a rarer class" in told["Calibration"]
+    assert "calibrate before reading" in page_figures(run)["calibration"]["caption"]
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.9, "90 %"), (0.9991, "more than 99 %"), (1.0, "100 %")]
+)
+def test_all_of_the_variance_is_only_said_of_all(made, share, words):
+    run = read_run(made.folder)
+    run.latents["shares"] = np.array([share - 0.1, 0.1])
+    assert f"principal components, {words} of their variance" in explorer_words(run)
+
+
 def test_a_time_course_in_the_folder_is_shown(made, tmp_path):
     no_traversal = shutil.ignore_patterns("traversal.*")  # as of a network without decoder
     folder = shutil.copytree(made.folder, tmp_path / "run", ignore=no_traversal)
@@ -333,6 +354,13 @@ def test_a_time_course_in_the_folder_is_shown(made, tmp_path):
     assert f"the highest mean, {means.max():.2f} (95 % interval" in figure["alt"]
     assert "Time course" in page.text and "one model for all times" in page.text
     assert "figure-traversal" not in {one["id"] for one in page.all("figure")}
+
+
+def test_a_folder_used_again_keeps_nothing_of_the_run_before(made, folder):
+    (folder / "time_course.parquet").write_bytes(b"of other cells")
+    write_run(made.comparison, made.cells, folder)
+    names = {path.name for path in folder.iterdir()}
+    assert "time_course.parquet" not in names and "traversal.npz" in names
 
 
 @pytest.mark.slow

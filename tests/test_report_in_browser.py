@@ -28,9 +28,10 @@ def made():
 
 @pytest.fixture(scope="module")
 def browser():
-    path = shutil.which("chromium")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
-        pytest.skip("no chromium on this machine")
+        pytest.skip(f"the page was not tried in a browser: none of {', '.join(names)} is here")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)

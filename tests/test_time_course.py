@@ -2,6 +2,7 @@
 
 import builtins
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,13 @@ from sklearn.calibration import CalibratedClassifierCV, CalibrationDisplay
 from sklearn.compose import make_column_transformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, make_scorer, precision_score, recall_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    brier_score_loss,
+    make_scorer,
+    precision_score,
+    recall_score,
+)
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -38,7 +45,8 @@ from sklearn_cellfate.model_selection import (
     predict_or_abstain,
     time_course,
 )
-from sklearn_cellfate.preprocessing import RelativeTimeSampler
+from sklearn_cellfate.neural_network import AAEClassifier
+from sklearn_cellfate.preprocessing import FRETRatio, RelativeTimeSampler
 
 PIXELS = make_pipeline(PixelFeatures(), LogisticRegression())
 
@@ -459,9 +467,6 @@ def test_mapie_takes_our_estimators_directly(first_frames):
 @pytest.mark.slow
 def test_a_network_in_a_pipeline_abstains_and_is_calibrated(first_frames):
     pytest.importorskip("mapie")
-    from sklearn_cellfate.neural_network import AAEClassifier
-    from sklearn_cellfate.preprocessing import FRETRatio
-
     table, y = first_frames
     network = AAEClassifier(
         latent_dim=2, pretrain_epochs=1, max_epochs=4, lr=0.005, batch_size=64, random_state=0
@@ -560,6 +565,48 @@ def test_calibration_and_its_plot(first_frames):
         calibrated, table[600:], y[600:], pos_label="divides", n_bins=5
     )
     assert np.abs(display.prob_true - display.prob_pred).max() < 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["table", "images", "rows"])
+def test_the_autoencoder_itself_is_calibrated_tuned_and_made_to_abstain(first_frames, form):
+    """scikit-learn's and MAPIE's own classes around the network, fitting clones of it."""
+    classification = pytest.importorskip("mapie.classification")
+    table, y = first_frames
+    ratio = FRETRatio().fit_transform(table[["movie_0%"]])
+    images = to_images(ratio)
+    X = {"table": ratio.iloc, "images": images, "rows": images.reshape(len(images), -1)}[form]
+    train, test = slice(0, 600), slice(600, 900)
+    network = AAEClassifier(
+        latent_dim=2, pretrain_epochs=1, max_epochs=4, lr=0.005, batch_size=64, random_state=0
+    )
+    network.set_params(image_shape=(1, 20, 20) if form == "rows" else None)
+    truth = y[test] == "divides"
+
+    calibrated = CalibratedClassifierCV(network, cv=3).fit(X[train], y[train])
+    probability = calibrated.predict_proba(X[test])[:, 1]
+    assert abs(probability.mean() - truth.mean()) < 0.08
+    display = CalibrationDisplay.from_predictions(
+        truth, probability, n_bins=5, strategy="quantile"
+    )
+    assert_allclose(display.prob_true, display.prob_pred, atol=0.25)
+    assert np.corrcoef(display.prob_true, display.prob_pred)[0, 1] > 0.9
+    plt.close(display.figure_)
+
+    tuned = TunedThresholdClassifierCV(network, cv=3, scoring="balanced_accuracy")
+    tuned.fit(X[train], y[train])
+    assert 0 < tuned.best_threshold_ < 1 and tuned.best_score_ > 0.6
+    assert balanced_accuracy_score(y[test], tuned.predict(X[test])) > 0.6
+
+    network.fit(X[train], y[train])
+    half = slice(600, 750), slice(750, 900)
+    if form == "rows":  # the one form in which MAPIE takes a fitted network itself
+        split = classification.SplitConformalClassifier(network, confidence_level=0.9)
+        _, sets = split.conformalize(X[half[0]], y[half[0]]).predict_set(X[half[1]])
+        assert 0.82 < sets[np.arange(150), truth[150:].astype(int), 0].mean() < 0.98
+    said = predict_or_abstain(network, X[half[0]], y[half[0]], X[half[1]])
+    held = said[["may_be_dies", "may_be_divides"]].to_numpy()
+    assert 0.82 < held[np.arange(150), truth[150:].astype(int)].mean() < 0.98
 
 
 # The picture ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sklearn_cellfate.cli._first_frames import first_frames
+from sklearn_cellfate.cli._time_course import follow_time
 from sklearn_cellfate.table import read_cells
 
 
@@ -30,6 +31,15 @@ def add_command(commands):
     parser.add_argument("--latent-dim", type=int, metavar="N", help="latent features")
     parser.add_argument("--max-epochs", type=int, metavar="N", help="epochs of training")
     parser.add_argument(
+        "--time-course",
+        type=int,
+        nargs="?",
+        const=11,
+        metavar="N",
+        help="of movies: also score features and images at N times of the cells' lives (11), "
+        "from the first frame to the last",
+    )
+    parser.add_argument(
         "--cells",
         type=int,
         default=600,
@@ -48,20 +58,25 @@ def _evaluate(options):
         raise ValueError(f"--output {options.output!r} is a file; name a folder.")
     if options.seed < 0:
         raise ValueError(f"--seed must be 0 or more, found {options.seed}.")
+    if options.time_course is not None and options.time_course < 1:
+        raise ValueError(f"--time-course must be 1 or more, found {options.time_course}.")
     if options.table is None:
         _refuse_columns(options)
         _evaluate_table(options, *_simulate(options))
         return
     if options.target is None:
         raise ValueError("--target is missing: which column holds the classes?")
-    table, measured = first_frames(read_cells(options.table))
+    lives = read_cells(options.table)
+    table, measured = first_frames(lives)
+    if options.time_course is not None and table is lives:
+        raise ValueError("--time-course needs a table of movies; this one has an image a cell.")
     features = options.features
     if features is None and measured is not None:
         features = [name for name in measured if name not in (options.target, options.groups)]
         print("No --features named: taken are columns of lists whose names are those of known")
         print("measures, such as area or mean_intensity. Name others as COLUMN_0%.")
     _say_flagged(table)
-    _evaluate_table(options, table, options.target, options.groups, features)
+    _evaluate_table(options, table, options.target, options.groups, features, lives)
 
 
 def _say_flagged(table):
@@ -88,18 +103,24 @@ def _simulate(options):
         f"{movies.best_balanced_accuracy:.3f}, AUC {movies.best_auc:.3f}"
     )
     first_frames = RelativeTimeSampler(times=[0.0]).fit_transform(movies.frame)
-    table = FRETRatio().fit_transform(first_frames)
-    return table, "fate", "replicate", list(movies.feature_names)
+    ratio = FRETRatio()
+    table = ratio.fit_transform(first_frames)
+    return table, "fate", "replicate", list(movies.feature_names), movies.frame, [ratio]
 
 
-def _evaluate_table(options, table, target, groups, features):
+def _evaluate_table(options, table, target, groups, features, lives, steps=()):
     from sklearn_cellfate.model_selection import (
         compare_modalities,
         fit_pipeline,
         make_default_autoencoder,
         numeric_features,
     )
-    from sklearn_cellfate.report import describe_run, format_comparison, write_comparison
+    from sklearn_cellfate.report import (
+        describe_run,
+        format_comparison,
+        write_comparison,
+        write_time_course,
+    )
 
     wished = {"latent_dim": options.latent_dim, "max_epochs": options.max_epochs}
     autoencoder = make_default_autoencoder(len(table), options.seed).set_params(
@@ -132,7 +153,19 @@ def _evaluate_table(options, table, target, groups, features):
         source=options.table,
         simulated=options.table is None,
     )
+    course = None
+    if options.time_course is not None:
+        course = follow_time(
+            comparison,
+            lives,
+            options.time_course,
+            steps=steps,
+            n_jobs=options.jobs or _default_jobs(),
+            seed=options.seed,
+        )
     files = write_comparison(comparison, table, model, options.output, run=run)
+    if course is not None:
+        files.append(write_time_course(course, options.output))
     looks = "" if best != "features" else "; it does not look at the images"
     print(f"\nbest: {best!r}, fitted on all {len(table)} rows{looks}")
     print(f"written to {options.output}: {', '.join(file.name for file in files)}")

@@ -55,7 +55,7 @@ def first_frames(table):
 
     kinds = {name: _kind_of_list(column) for name, column in table.items()}
     other = [name for name, kind in kinds.items() if kind not in (None, "number", "boolean")]
-    numbers = [name for name, kind in kinds.items() if kind == "number"]
+    numbers = numbers_by_frame(table)
     sampler = RelativeTimeSampler(times=[0.0], frames="frame" if "frame" in numbers else None)
     sampled = sampler.fit_transform(table.drop(columns=other))
     print(
@@ -64,6 +64,11 @@ def first_frames(table):
     print("a value a frame.")
     measured = [f"{name}{FIRST}" for name in numbers if _is_measure(name)]
     return sampled, [name for name in measured if sampled[name].notna().any()]
+
+
+def numbers_by_frame(table):
+    """Names of the columns that hold a list of numbers a row: one number a frame."""
+    return [name for name, column in table.items() if _kind_of_list(column) == "number"]
 
 
 def _is_measure(name):

@@ -71,8 +71,9 @@ def predict_or_abstain(
     may be covered. It holds for cells that come as the calibration cells came; a new donor is no
     such cell where donors differ.
 
-    MAPIE itself takes tables of one image column and 2-D arrays with ``image_shape``, but
-    refuses arrays of images and tables with other columns, so it is given the probabilities.
+    MAPIE itself takes networks on 2-D arrays with ``image_shape``, and pipelines on tables of one
+    image column too, but refuses arrays of images, networks fitted on tables, and tables with
+    other columns, so it is given the probabilities.
 
     References
     ----------

@@ -73,11 +73,10 @@ def explorer_words(run):
     if shown < n_cells:
         texts.append(f"Shown is a random sample (seed 0) of {shown} of {n_cells} cells.")
     if n_latents > 2:
-        share = arrays["shares"].sum()
         texts.append(
             f"Of {n_latents} latent features the plane shows the first two principal components, "
-            f"{share:.0%} of their variance; what is decoded at a point has all other components "
-            "at their mean."
+            f"{_percent(arrays['shares'].sum())} of their variance; what is decoded at a point "
+            "has all other components at their mean."
         )
     elif n_latents == 1:
         texts.append("There is one latent feature; up and down means nothing.")
@@ -98,10 +97,15 @@ def axis_names(arrays):
     n_latents = arrays["latents"].shape[1]
     if n_latents > 2:
         return [
-            f"latent component {i} ({share:.0%} of variance)"
+            f"latent component {i} ({_percent(share)} of variance)"
             for i, share in enumerate(arrays["shares"])
         ]
     return ["latent feature 0", "latent feature 1" if n_latents == 2 else ""]
+
+
+def _percent(share):
+    """Whole percent; all of it only where it is all."""
+    return "more than 99 %" if 0.995 <= share < 1 - 1e-6 else f"{100 * share:.0f} %"
 
 
 def _sprite(tiles, n_columns):

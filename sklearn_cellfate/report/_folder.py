@@ -20,12 +20,15 @@ from sklearn_cellfate.table import folder_written_whole, write_cells
 
 __all__ = ["write_comparison", "write_time_course"]
 
+NOT_OF_EVERY_RUN = ("traversal.parquet", "traversal.npz", "time_course.parquet")
+
 
 def write_comparison(comparison, table, model, folder, *, run=None):
     """Write a comparison and the model to use to a folder.
 
     Every file appears whole: all are written beside the folder first and then moved in, so that
-    a failure leaves the folder as it was. :func:`write_report` makes a page of it.
+    a failure leaves the folder as it was. What an earlier run left there of which this one has
+    nothing, such as its time course, is removed. :func:`write_report` makes a page of it.
 
     Parameters
     ----------
@@ -59,6 +62,8 @@ def write_comparison(comparison, table, model, folder, *, run=None):
         _write_latents(comparison, table, draft)
         joblib.dump(model, draft / "model.joblib")
         names = sorted(path.name for path in draft.iterdir())
+    for name in set(NOT_OF_EVERY_RUN).difference(names):
+        Path(folder, name).unlink(missing_ok=True)
     return [Path(folder) / name for name in names]
 
 

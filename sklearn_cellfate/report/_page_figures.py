@@ -18,7 +18,12 @@ from sklearn_cellfate.inspection._plot._palette import class_colours
 from sklearn_cellfate.report._calibration import plot_calibration
 from sklearn_cellfate.report._explorer import axis_names
 from sklearn_cellfate.report._figures import panels, plot_confusion, plot_roc
-from sklearn_cellfate.report._sentences import number, with_interval
+from sklearn_cellfate.report._sentences import (
+    WEIGHED_EQUALLY,
+    number,
+    probabilities_are_shifted,
+    with_interval,
+)
 from sklearn_cellfate.report._sprites import data_uri
 
 __all__ = ["page_figures"]
@@ -226,12 +231,18 @@ def _draw_calibration(run):
     colours = class_colours(len(labels))
     plot_calibration(axes, run.predictions.groupby("estimator", sort=False), labels, colours)
     named = ", ".join(f"“{label}”" for label in labels)
+    shifted = ""
+    if probabilities_are_shifted(run):
+        shifted = (
+            f" {WEIGHED_EQUALLY[0].upper()}{WEIGHED_EQUALLY[1:]}: calibrate before reading it as "
+            "a chance."
+        )
     return _figure(
         figure,
         f"Reliability curves of the probability of {named}, one panel a pipeline.",
         f"Reliability: of cells that were given a certain probability of {named} while held out, "
         "how many were of that class. Dotted line: perfect calibration; bars: 95 % Wilson "
-        "intervals; bins of about as many cells each, all folds together.",
+        f"intervals; bins of about as many cells each, all folds together.{shifted}",
     )
 
 

@@ -74,6 +74,10 @@ def describe_run(comparison, table, *, seed=None, arguments=None, source=None, s
         "baseline": comparison.baseline,
         "pos_label": _plain(comparison.pos_label),
         "n_folds": len(comparison.folds),
+        "weighs_classes_equally": all(
+            pipeline[-1].get_params().get("class_weight") == "balanced"
+            for pipeline in comparison.pipelines.values()
+        ),
         "network": {
             "class": type(network).__name__,
             "parameters": _plain(network.get_params(deep=False)),

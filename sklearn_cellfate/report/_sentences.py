@@ -6,10 +6,24 @@ import pandas as pd
 from sklearn_cellfate.inspection._plot._comparison import metric_words
 from sklearn_cellfate.report._calibration import calibration, calibration_gap
 
-__all__ = ["answer", "count", "number", "question", "quotable", "signed", "with_interval"]
+__all__ = [
+    "WEIGHED_EQUALLY",
+    "answer",
+    "count",
+    "number",
+    "probabilities_are_shifted",
+    "question",
+    "quotable",
+    "signed",
+    "with_interval",
+]
 
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 MEASURE = "balanced_accuracy"
+WEIGHED_EQUALLY = (
+    "all pipelines weigh the classes equally, so a rarer class is given more probability than its "
+    "share of these cells"
+)
 
 
 def question(run):
@@ -184,11 +198,19 @@ def _say_calibration(run):
     if column not in rows or rows[column].isna().all():
         return ""
     bins = calibration(rows["y_true"] == label, rows[column])
+    balanced = f"; {WEIGHED_EQUALLY}" if probabilities_are_shifted(run) else ""
     return (
         f"On {_held_out_words(run)}, the probability of “{label}” given by “{_best(run)}” was off "
         f"the share of such cells by {number(calibration_gap(bins))} on average over "
-        f"{count(len(bins), 'bin')}."
+        f"{count(len(bins), 'bin')}{balanced}."
     )
+
+
+def probabilities_are_shifted(run):
+    """Whether the pipelines weigh classes equally that are not equally frequent."""
+    counts = [one["n_cells"] for one in run.about["classes"]]
+    equally = run.about.get("weighs_classes_equally", False)  # unknown of earlier runs
+    return equally and min(counts) < 0.8 * max(counts)
 
 
 def _say_software(run):

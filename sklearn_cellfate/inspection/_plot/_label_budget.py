@@ -1,11 +1,9 @@
 """LabelBudgetDisplay: the score by the number of labelled cells."""
 
-import numpy as np
-
 from sklearn_cellfate.inspection._plot._comparison import metric_words
 from sklearn_cellfate.inspection._plot._palette import class_colours
 from sklearn_cellfate.inspection._plot._panels import single_axes
-from sklearn_cellfate.inspection._plot._scored import take_metric
+from sklearn_cellfate.inspection._plot._scored import keep_to_shares, take_metric
 
 __all__ = ["LabelBudgetDisplay"]
 
@@ -90,11 +88,7 @@ class LabelBudgetDisplay:
         ax.set_xscale("log")
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.minorticks_off()
-        everything = np.concatenate([by_fold.to_numpy().ravel(), self.summary["mean"]])
-        bottom, top = np.nanmin(everything), np.nanmax(everything)
-        margin = 0.1 * (top - bottom) + 0.01
-        # A band from two folds may reach far beyond what any score can be.
-        ax.set_ylim(bottom - 2 * margin, top + 2 * margin)
+        keep_to_shares(ax, self.metric)
         ax.set(xlabel="labelled cells", ylabel=metric_words(self.metric))
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False, loc="lower right")

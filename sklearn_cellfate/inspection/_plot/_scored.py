@@ -4,7 +4,16 @@ import pandas as pd
 
 from sklearn_cellfate.table import listing
 
-__all__ = ["take_metric"]
+__all__ = ["keep_to_shares", "take_metric"]
+
+SHARES = "accuracy average_precision balanced_accuracy f1 precision recall roc_auc".split()
+
+
+def keep_to_shares(ax, metric):
+    """Cut the axis of a metric from 0 to 1 where intervals of few folds reach beyond."""
+    if metric in SHARES:
+        low, high = ax.get_ylim()
+        ax.set_ylim(max(low, -0.02), min(high, 1.02))
 
 
 def take_metric(result, metric):

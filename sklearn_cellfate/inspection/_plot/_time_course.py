@@ -6,6 +6,7 @@ import pandas as pd
 from sklearn_cellfate.inspection._plot._comparison import metric_words
 from sklearn_cellfate.inspection._plot._palette import class_colours
 from sklearn_cellfate.inspection._plot._panels import single_axes
+from sklearn_cellfate.inspection._plot._scored import keep_to_shares
 from sklearn_cellfate.table import listing
 
 __all__ = ["TimeCourseDisplay"]
@@ -15,7 +16,6 @@ AXIS = {
     "frames": "time since first frame (frames)",
     "hours": "time since first frame (h)",
 }
-SHARES = "accuracy average_precision balanced_accuracy f1 precision recall roc_auc".split()
 
 
 class TimeCourseDisplay:
@@ -118,9 +118,7 @@ class TimeCourseDisplay:
                 self._on_axis(chance.index), chance, color="0.45", lw=1, ls=":", label="chance"
             )
         ax.set(xlabel=AXIS[self.unit], ylabel=metric_words(self.metric))
-        if self.metric in SHARES:  # intervals of few folds reach beyond what there can be
-            low, high = ax.get_ylim()
-            ax.set_ylim(max(low, -0.02), min(high, 1.02))
+        keep_to_shares(ax, self.metric)
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False, loc="best", fontsize="small")
         if self.counts["n_ended"].any():
