@@ -32,6 +32,7 @@ from reproduction_table import (
     save_figure,
     with_interval,
 )
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut
@@ -120,7 +121,7 @@ def networks(sizes):
     network = EfficientNetClassifier(
         batch_size=32, class_weight="balanced", augment=True, random_state=0, **sizes.network
     )
-    return {"as they are": network, "normalised": make_pipeline(PatchNormalizer(), network)}
+    return {"as they are": network, "normalised": make_pipeline(PatchNormalizer(), clone(network))}
 
 
 def judge_clones(sizes):

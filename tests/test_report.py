@@ -37,7 +37,14 @@ from sklearn_cellfate.report._latents import fold_autoencoder, shrink, to_bytes
 from sklearn_cellfate.report._page_figures import page_figures
 from sklearn_cellfate.report._read import read_run
 from sklearn_cellfate.report._run import hash_cells, sample_rows
-from sklearn_cellfate.report._sentences import answer, count, number, quotable, signed
+from sklearn_cellfate.report._sentences import (
+    answer,
+    count,
+    number,
+    quotable,
+    signed,
+    with_interval,
+)
 
 MINUS = "\N{MINUS SIGN}"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -352,6 +359,14 @@ def test_a_time_course_in_the_folder_is_shown(made, tmp_path):
     figure = next(one for one in page.all("img") if "against time" in one["alt"])
     means = course.summary.xs("balanced_accuracy", level="metric")["mean"]
     assert f"the highest mean, {means.max():.2f} (95 % interval" in figure["alt"]
+    summary = course.summary.loc["estimator"].xs("balanced_accuracy", level="metric")
+    told = " and, the highest of 2 times, ".join(
+        f"{with_interval(summary.loc[time])} at {100 * time:.0f} % of a life"
+        for time in (0.0, means.idxmax()[1])
+    )
+    assert f"with one model for all times, the balanced accuracy of “estimator” was {told}." in (
+        page.text
+    )
     assert "Time course" in page.text and "one model for all times" in page.text
     assert "figure-traversal" not in {one["id"] for one in page.all("figure")}
 

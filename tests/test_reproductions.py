@@ -101,6 +101,12 @@ def test_ai4cellfate_prints_every_published_figure(script, tmp_path):
     }
 
 
+def test_the_two_networks_of_the_beta_cell_study_are_not_one(script):
+    study = script("reproduce_beta_cell")
+    networks = study.networks(study.SHORT)
+    assert networks["as they are"] is not networks["normalised"][-1]
+
+
 @pytest.mark.slow
 def test_beta_cell_prints_every_published_figure(script, tmp_path):
     study = script("reproduce_beta_cell")

@@ -153,9 +153,9 @@ def _check_sizes(sizes, most, classes):
     if sizes is None:
         sizes = [most // 2**halvings for halvings in range(5, -1, -1)]
         return [size for size in sizes if size >= 2 * len(classes)]
-    sizes = list(sizes)
+    found, sizes = sizes, list(sizes) if np.iterable(sizes) else []
     if not sizes or not all(isinstance(size, Integral) for size in sizes):
-        raise ValueError(f"sizes must be whole numbers of cells, found {sizes!r}.")
+        raise ValueError(f"sizes must be whole numbers of cells, found {found!r}.")
     if sorted(set(sizes)) != sizes:
         raise ValueError(f"sizes must rise from each to the next, found {listing(sizes)}.")
     if sizes[0] < len(classes):

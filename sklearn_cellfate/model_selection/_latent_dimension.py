@@ -201,9 +201,9 @@ def _dimension_parameter(estimator):
 
 
 def _check_dimensions(dimensions):
-    dimensions = list(dimensions)
+    found, dimensions = dimensions, list(dimensions) if np.iterable(dimensions) else []
     if not dimensions or not all(isinstance(n, int | np.integer) and n > 0 for n in dimensions):
-        raise ValueError(f"dimensions must be whole numbers above 0, found {dimensions!r}.")
+        raise ValueError(f"dimensions must be whole numbers above 0, found {found!r}.")
     if len(set(dimensions)) < len(dimensions):
         raise ValueError(f"dimensions must differ from each other, found {listing(dimensions)}.")
     return [int(n) for n in dimensions]

@@ -130,7 +130,9 @@ class Study:
         ]
         results = run_fits(fits, self.n_jobs, self.verbose)
         rows = [{**job.labels, **row} for job, (rows, _) in zip(plan, results) for row in rows]
-        return pd.DataFrame(rows), [measured for _, measured in results]
+        scores = pd.DataFrame(rows)
+        self._warn_of_missing(scores)
+        return scores, [measured for _, measured in results]
 
     def summarize(self, scores, by):
         """Mean over folds with its interval, a row a setting and metric."""
@@ -152,6 +154,16 @@ class Study:
         for name, side in (("n_train", 0), ("n_test", 1)):
             by_fold[name] = [len(self.folds[fold][side]) for fold in by_fold["fold"]]
         return by_fold
+
+    def _warn_of_missing(self, scores):
+        defined = scores.groupby("metric", sort=False)["value"].count()
+        missing = list(defined.index[defined == 0])
+        if missing:
+            warnings.warn(
+                f"no fold defines {listing(missing)}: the estimator has neither probabilities nor "
+                "decisions that this needs.",
+                stacklevel=4,
+            )
 
     def _check_held_out(self):
         lacking = [np.setdiff1d(self.classes, self.y[test]) for _, test in self.folds]

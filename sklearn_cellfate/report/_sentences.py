@@ -21,8 +21,8 @@ __all__ = [
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 MEASURE = "balanced_accuracy"
 WEIGHED_EQUALLY = (
-    "all pipelines weigh the classes equally, so a rarer class is given more probability than its "
-    "share of these cells"
+    "all pipelines weigh the classes equally, so a rarer class tends to be given more probability "
+    "than its share of these cells"
 )
 
 
@@ -84,6 +84,7 @@ def quotable(run):
         **{f"Score of {name}": _say_score(run, name) for name in run.estimators},
         **{f"{name} against {run.baseline}": text for name, text in _say_differences(run)},
         "Groups": _say_groups(run),
+        **{f"{name} over time": text for name, text in _say_time_course(run)},
         "Calibration": _say_calibration(run),
         "Method": (
             "Intervals are 95 % t intervals of the mean over folds, corrected for overlapping "
@@ -189,6 +190,28 @@ def _say_groups(run):
         f"in {worst['group']} ({number(worst['value'])}, n = {worst['n']}) and highest in "
         f"{best['group']} ({number(best['value'])}, n = {best['n']})."
     )
+
+
+def _say_time_course(run):
+    if run.time_course is None:
+        return
+    table = run.time_course[run.time_course["metric"] == MEASURE].dropna(subset="mean")
+    for name, rows in table.groupby("estimator", sort=False):
+        rows = rows.sort_values("time")
+        first, best = rows.iloc[0], rows.loc[rows["mean"].idxmax()]
+        models = "one model for all times" if first["models"] == "shared" else "a model a time"
+        yield (
+            name,
+            f"On {_held_out_words(run)}, with {models}, the balanced accuracy of “{name}” was "
+            f"{with_interval(first)} {_time_words(first)} and, the highest of "
+            f"{count(len(rows), 'time')}, {with_interval(best)} {_time_words(best)}.",
+        )
+
+
+def _time_words(row):
+    if row["unit"] == "relative":
+        return f"at {100 * row['time']:.0f} % of a life"
+    return f"after {row['time']:.3g} {row['unit']}"
 
 
 def _say_calibration(run):
