@@ -86,9 +86,9 @@ SHORT = Sizes(
     n_wells=4,
     image_size=192,
     patch_size=96,
-    network={"variant": "tiny", "max_epochs": 12, "lr": 0.003},
-    n_explained_clones=24,
-    n_explained_fields=6,
+    network={"variant": "tiny", "max_epochs": 16, "lr": 0.003},
+    n_explained_clones=40,
+    n_explained_fields=4,
 )
 FULL = Sizes(
     n_draws=5,
@@ -96,7 +96,7 @@ FULL = Sizes(
     image_size=600,
     patch_size=300,
     network={"variant": "s", "max_epochs": 20, "lr": 0.001},
-    n_explained_clones=24,
+    n_explained_clones=40,
     n_explained_fields=6,
     n_jobs=1,
 )
