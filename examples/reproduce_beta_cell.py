@@ -86,7 +86,7 @@ SHORT = Sizes(
     n_wells=4,
     image_size=192,
     patch_size=96,
-    network={"variant": "tiny", "max_epochs": 16, "lr": 0.003},
+    network={"variant": "tiny", "max_epochs": 12, "lr": 0.003},
     n_explained_clones=40,
     n_explained_fields=4,
 )
