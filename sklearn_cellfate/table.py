@@ -209,29 +209,78 @@ sequence of ndarrays of shape (T, H, W) or (T, C, H, W)
 
 
 def read_cells(path: str | os.PathLike, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read a cell table from a Parquet file.
+    """Read a cell table from a Parquet file, or from a folder of them.
 
     Parameters
     ----------
     path : str or path-like
-        The file.
+        A file, or a folder of them: all that end in ``.parquet`` and do not start with ``.`` or
+        ``_``, in the order of their names, folders within it too. Their columns must agree; what
+        the name of a folder says, as ``donor=a`` does, is not read.
     columns : list of str, default=None
         Read only these columns, in this order; all by default.
 
     Returns
     -------
     table : DataFrame
-        As it was written: index, order, dtypes and pixels.
+        As it was written: index, order, dtypes and pixels. The tables of a folder follow each
+        other.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If there is no such file, or none in the folder.
     ValueError
-        If it is not a Parquet file, is damaged, or lacks one of `columns`.
+        If it is not a Parquet file, is damaged, or lacks one of `columns`; if the files of a
+        folder do not agree.
+
+    See Also
+    --------
+    read_cells_in_parts : For a table that is larger than the memory.
     """
     if isinstance(columns, str):
         raise ValueError(f"columns must be a list of names, found the string {columns!r}.")
+    files = table_files(path)
+    if len(files) == 1:
+        return _read_file(files[0], columns)
+    return pd.concat([_read_file(file, columns) for file in files])
+
+
+def table_files(path):
+    """Return the file at `path`, or all of a folder in order, whose columns are found to agree."""
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    files = sorted(
+        file for file in path.rglob("*.parquet") if file.is_file() and file.name[0] not in "._"
+    )
+    if not files:
+        raise FileNotFoundError(f"no cell table at {str(path)!r}: no .parquet file in the folder.")
+    with parquet_errors(files[0]):
+        first = pq.read_schema(files[0])
+    for file in files[1:]:
+        with parquet_errors(file):
+            schema = pq.read_schema(file)
+        if schema != first:  # but for what pandas notes
+            _refuse_other_columns(files[0], first, file, schema)
+    return files
+
+
+def _refuse_other_columns(path, expected, other, found):
+    for name in [*expected.names, *found.names]:
+        kinds = [
+            str(schema.field(name).type) if name in schema.names else "absent"
+            for schema in (expected, found)
+        ]
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                f"column {name!r} is {kinds[0]} in {str(path)!r} and {kinds[1]} in "
+                f"{str(other)!r}; the files of a table must agree."
+            )
+    raise ValueError(f"{str(path)!r} and {str(other)!r} have their columns in other orders.")
+
+
+def _read_file(path, columns):
     with parquet_errors(path):
         present = pq.read_schema(path).names
         absent = [name for name in columns or () if name not in present]
@@ -440,12 +489,7 @@ def _to_pandas(table):
     metadata = table.schema.pandas_metadata or {"columns": []}
     if not table.column_names:  # of which Arrow forgets how many rows there were
         return pd.DataFrame(index=_range_of(metadata, len(table)))
-    held_as_arrow = {
-        field["name"]
-        for field in metadata["columns"]
-        if field["numpy_type"].endswith("[pyarrow]")
-        and field["name"] not in metadata["index_columns"]
-    }
+    held_as_arrow = names_held_as_arrow(table.schema)
     arrow_names = [
         field.name
         for field in table.schema
@@ -466,6 +510,17 @@ def _to_pandas(table):
         if name in arrow_names:
             frame.insert(position, name, pd.arrays.ArrowExtensionArray(table[name]))
     return frame
+
+
+def names_held_as_arrow(schema):
+    """Names of the columns that were Arrow's in the data frame that was written."""
+    metadata = schema.pandas_metadata or {"columns": []}
+    return {
+        field["name"]
+        for field in metadata["columns"]
+        if field["numpy_type"].endswith("[pyarrow]")
+        and field["name"] not in metadata["index_columns"]
+    }
 
 
 def _range_of(metadata, n_rows):

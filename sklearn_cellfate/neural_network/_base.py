@@ -127,7 +127,7 @@ class BaseImageEstimator(
         # In place: the rows are a copy already, and patches of large images fill half a memory.
         for part in gen_batches(len(rows.images), ROWS_AT_ONCE):
             rows.images[part] = self._scale(rows.images[part])
-        device = resolve_device(self.device)
+        device = self._training_device()
         with seeded(seed, device):
             if not continued:
                 self._net_config = self._configure_net()
@@ -218,6 +218,9 @@ class BaseImageEstimator(
         whole_fit : bool
             True in ``fit`` and the first ``partial_fit``, False in every further one.
         """
+
+    def _training_device(self):
+        return resolve_device(self.device)
 
     def _start_net(self, device):
         """Build the net with the weights that training starts from."""

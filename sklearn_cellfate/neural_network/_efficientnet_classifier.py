@@ -11,6 +11,10 @@ from sklearn.decomposition import PCA
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_cellfate.neural_network._accelerated_net import (
+    AcceleratedEfficientNetNet,
+    make_accelerator,
+)
 from sklearn_cellfate.neural_network._arrays import as_arrays, as_tensors
 from sklearn_cellfate.neural_network._base import ROWS_AT_ONCE
 from sklearn_cellfate.neural_network._docs import document
@@ -109,6 +113,10 @@ class EfficientNetClassifier(BaseImageClassifier):
         are given to ``fit``.
     n_iter_no_change : int, default=10
         Patience of `early_stopping`, in epochs.
+    distributed : bool, default=False
+        Train in all processes that ``accelerate launch`` or ``torchrun`` has started, each on a
+        GPU of its own with its share of every mini-batch, see Notes. Needs the extra
+        ``accelerate``, a `random_state`, ``device="auto"`` and no `checkpoint_dir`.
     {training}
 
     Attributes
@@ -129,6 +137,15 @@ class EfficientNetClassifier(BaseImageClassifier):
     Notes
     -----
     Images with both sides below 96 pixels are not halved by the first convolution.
+
+    With ``distributed=True`` every process calls `fit` with the same rows, all of which it holds,
+    and ends with the same model, so that one of them may save it; predicting is each process's
+    own affair. `batch_size` counts the rows of all processes together: settings keep their
+    meaning, and the gradients are those of the whole batch, but for one thing. In training batch
+    norm standardises by the statistics of a process's share, so that with two processes a fit
+    differs from that of one as between batch sizes. Batch norm's running means are averaged over
+    the processes in the end. A fit is repeatable for the same number of processes, as far as the
+    devices add up in the same order.
 
     References
     ----------
@@ -167,6 +184,7 @@ class EfficientNetClassifier(BaseImageClassifier):
         "warmup": [Interval(Real, 0, 1, closed="left")],
         "brightness": [Interval(Real, 0, None, closed="left")],
         "contrast": [Interval(Real, 0, 1, closed="left")],
+        "distributed": ["boolean"],
     }
 
     def __init__(
@@ -196,6 +214,7 @@ class EfficientNetClassifier(BaseImageClassifier):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        distributed=False,
         image_shape=None,
         device="auto",
         warm_start=False,
@@ -228,6 +247,7 @@ class EfficientNetClassifier(BaseImageClassifier):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.distributed = distributed
         self.image_shape = image_shape
         self.device = device
         self.warm_start = warm_start
@@ -311,6 +331,8 @@ class EfficientNetClassifier(BaseImageClassifier):
     # Fitting
 
     def _check_settings(self, rows):
+        if self.distributed:
+            self._check_distributed()
         if self.n_components is None:
             return
         most = min(len(rows.images), 256 if self.variant == "tiny" else 1280)
@@ -319,6 +341,28 @@ class EfficientNetClassifier(BaseImageClassifier):
                 f"n_components={self.n_components} is more than the {most} that "
                 f"{len(rows.images)} rows and variant {self.variant!r} can give."
             )
+
+    def _check_distributed(self):
+        if self.random_state is None:
+            raise ValueError(
+                "distributed=True needs a random_state, found None: all processes must start "
+                "from the same weights and draw the same mini-batches."
+            )
+        if self.checkpoint_dir is not None:
+            raise ValueError(
+                "distributed=True cannot be combined with checkpoint_dir, found "
+                f"{self.checkpoint_dir!r}."
+            )
+        if self.device != "auto":
+            raise ValueError(
+                'distributed=True needs device="auto", since each process is given a device of '
+                f"its own; found {self.device!r}."
+            )
+
+    def _training_device(self):
+        if self.distributed:
+            return make_accelerator().device
+        return super()._training_device()
 
     def _configure_net(self):
         """Parameters of the net, from which a pickle builds it again."""
@@ -338,7 +382,8 @@ class EfficientNetClassifier(BaseImageClassifier):
         mixed_precision = self.mixed_precision
         if mixed_precision == "auto":
             mixed_precision = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return EfficientNetNet(
+        kind = AcceleratedEfficientNetNet if self.distributed else EfficientNetNet
+        return kind(
             EfficientNetV2,
             **self._net_config,
             mixed_precision=mixed_precision,

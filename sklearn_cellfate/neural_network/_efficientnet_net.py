@@ -156,7 +156,7 @@ class EfficientNetNet(BaseNet):
 
     def _set_training(self, training):
         super()._set_training(training)
-        for number, stage in enumerate(reversed(self.module_.stages)):
+        for number, stage in enumerate(reversed(self.networks["module"].stages)):
             is_open = number < self._n_open_stages()
             stage.requires_grad_(is_open)
             if not is_open:
@@ -186,7 +186,7 @@ class EfficientNetNet(BaseNet):
         if epochs_past < 0:
             return 1
         if not self.unfreeze_every:
-            return len(self.module_.stages)
+            return len(self.networks["module"].stages)
         return 2 + epochs_past // self.unfreeze_every
 
 
