@@ -53,6 +53,8 @@ def measure(benchmark, movie):
         seconds = benchmark.stats.stats.min
         benchmark.extra_info["crops_per_s"] = len(files.tracks) / seconds
         benchmark.extra_info["bytes_per_s"] = n_planes * 2 * 1024**2 / seconds
+        if function is read:
+            benchmark.extra_info["baseline"] = True
 
     return run
 

@@ -5,10 +5,11 @@ from numbers import Integral, Real
 
 import numpy as np
 import sklearn
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state, gen_batches, gen_even_slices
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
@@ -78,6 +79,9 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         ``(1, 1, n_features)`` image.
     random_state : int, RandomState instance or None, default=None
         Seed of the patches drawn.
+    n_jobs : int, default=None
+        Shares of the images that are predicted side by side, see :class:`joblib.Parallel`. Under
+        ``joblib.parallel_config("dask")`` the workers of a Dask cluster predict them.
 
     Attributes
     ----------
@@ -132,6 +136,7 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         "max_patches": [Interval(Integral, 1, None, closed="left"), None],
         "image_shape": ["array-like", None],
         "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -145,6 +150,7 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         max_patches=None,
         image_shape=None,
         random_state=None,
+        n_jobs=None,
     ):
         self.estimator = estimator
         self.patch_size = patch_size
@@ -154,6 +160,7 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         self.max_patches = max_patches
         self.image_shape = image_shape
         self.random_state = random_state
+        self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
     @all_or_nothing
@@ -244,7 +251,7 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         features : ndarray of shape (n, n_features_out)
             Mean over the patches that count.
         """
-        features = self._apply_to_patches(self._read(X), self.estimator_.transform)
+        features = self._apply_to_patches(self._read(X), _transform_patches)
         return np.nanmean(features, axis=1)
 
     @available_if(_inner_has("transform"))
@@ -295,7 +302,7 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
             without probabilities gives 1 for the class that it predicts.
         """
         images = self._read(X)
-        scores = self._apply_to_patches(images, self._score_patches)
+        scores = self._apply_to_patches(images, _score_patches)
         return scores.reshape(len(images), *map(len, self.grid_), -1)
 
     def heat_map(self, X, label=None):
@@ -412,24 +419,29 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
 
     def _apply_to_patches(self, images, function):
         """Return what `function` makes of the patches: (n, n_places, n_values), NaN for blanks."""
+        n_parts = min(effective_n_jobs(self.n_jobs), len(images))
+        if n_parts == 1:
+            return self._apply_to_part(images, function)
+        parts = gen_even_slices(len(images), n_parts)
+        jobs = (delayed(self._apply_to_part)(images[part], function) for part in parts)
+        return np.concatenate(Parallel(self.n_jobs)(jobs))
+
+    def _apply_to_part(self, images, function):
         counts = np.stack([self._count(self._spread(image)[None])[0] for image in images])
         rows, patches = np.nonzero(counts)
         n_bytes = 4 * self.image_shape_[0] * int(np.prod(self.patch_shape_))
         parts = []
         for part in gen_batches(len(rows), max(PREDICTION_BYTES // n_bytes, 1)):
-            parts.append(np.asarray(function(self._cut_all(images, rows[part], patches[part]))))
+            # No name for what is cut, so that it is gone when the next is cut.
+            found = function(self, self._cut_all(images, rows[part], patches[part]))
+            parts.append(np.asarray(found))
         values = np.concatenate(parts)
         result = np.full((*counts.shape, values.shape[1]), np.nan)
         result[counts] = values
         return result
 
-    def _score_patches(self, cut):
-        if hasattr(self.estimator_, "predict_proba"):
-            return self.estimator_.predict_proba(cut)
-        return (self.estimator_.predict(cut)[:, None] == self.classes_).astype(float)
-
     def _aggregate(self, X):
-        scores = self._apply_to_patches(self._read(X), self._score_patches)
+        scores = self._apply_to_patches(self._read(X), _score_patches)
         if self.aggregate == "mean":
             return np.nanmean(scores, axis=1)
         if self.aggregate == "median":
@@ -443,6 +455,16 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         best = np.nan_to_num(scores).argmax(axis=2)
         votes = (best[..., None] == np.arange(len(self.classes_))) & counts[..., None]
         return votes.sum(axis=1) / counts.sum(axis=1, keepdims=True)
+
+
+def _transform_patches(model, cut):
+    return model.estimator_.transform(cut)
+
+
+def _score_patches(model, cut):
+    if hasattr(model.estimator_, "predict_proba"):
+        return model.estimator_.predict_proba(cut)
+    return (model.estimator_.predict(cut)[:, None] == model.classes_).astype(float)
 
 
 def _generator_of(image, seed):

@@ -3,25 +3,33 @@
 import contextlib
 import copy
 import pickle
+import re
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import make_pipeline as make_imbalanced_pipeline
+from sklearn import config_context
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
-from sklearn.pipeline import make_pipeline
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from skorch.callbacks import Callback
 
 from sklearn_cellfate import image_column
+from sklearn_cellfate.feature_extraction import IntensityStatistics
 from sklearn_cellfate.model_selection import StackedGridSearchCV, stacked_cross_validate
 from sklearn_cellfate.neural_network import AAEClassifier, AdversarialAutoencoder
 from sklearn_cellfate.neural_network._stacked_fit import train_stack
 from sklearn_cellfate.neural_network._stacked_net import describe_fit, training_handled_by
+from sklearn_cellfate.over_sampling import AugmentationOverSampler
+from sklearn_cellfate.preprocessing import IntensityScaler
 
 # Short, for float32's last bits grow into the third digit within a few epochs: Adam takes steps of
 # one length along gradients that are nothing but rounding. In float64 longer fits agree, below.
@@ -213,6 +221,82 @@ def test_image_branch_of_a_pipeline_with_groups():
     for fold in range(3):
         name = f"split{fold}_test_score"
         np.testing.assert_allclose(stacked[name], alone[name], atol=1e-3)
+
+
+def unions_and_samplers():
+    """Pipelines whose last step or image branch is an autoencoder; and where its settings are."""
+    aae = AAEClassifier(random_state=0, **SHORT)
+    scaler = IntensityScaler()
+    both = FeatureUnion([("latents", aae), ("statistics", IntensityStatistics())])
+    sampler = AugmentationOverSampler(sampling_strategy="all", random_state=0)
+    return {
+        "last step": (make_pipeline(scaler, aae), "aaeclassifier__"),
+        "union": (
+            make_pipeline(scaler, both, LogisticRegression()),
+            "featureunion__latents__",
+        ),
+        "sampler": (
+            make_imbalanced_pipeline(
+                RandomOverSampler(random_state=0), sampler, aae, StandardScaler(), GaussianNB()
+            ),
+            "aaeclassifier__",
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["last step", "union", "sampler"])
+def test_unions_and_samplers(name):
+    pipeline, prefix = unions_and_samplers()[name]
+    table, _ = table_of_cells()
+    table, fate = (
+        table[["nucleus"]].iloc[:50],
+        table["fate"][:50].where(table.index[:50] > 9, "dies"),
+    )
+    grid = {f"{prefix}temperature": [0.2, 0.5]}
+    options = {"cv": 2, "scoring": "neg_log_loss"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # none was trained alone
+        stacked = StackedGridSearchCV(pipeline, grid, **options).fit(table, fate)
+    alone = GridSearchCV(pipeline, grid, **options).fit(table, fate)
+    np.testing.assert_allclose(
+        stacked.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"], atol=2e-3
+    )
+
+
+def test_metadata_is_routed():
+    images, fate = cells()
+    rng = np.random.default_rng(0)
+    metadata = {"groups": np.repeat(np.arange(6), 10), "sample_weight": rng.integers(1, 4, 60)}
+    grid = {"lambda_contrastive": [1.0, 6.0]}
+    with config_context(enable_metadata_routing=True):
+        aae = AAEClassifier(random_state=0, **SHORT)
+        aae.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        stacked, alone = (
+            kind(aae, grid, cv=GroupKFold(3), refit=False).fit(images, fate, **metadata)
+            for kind in (StackedGridSearchCV, GridSearchCV)
+        )
+        unweighted = StackedGridSearchCV(aae, grid, cv=GroupKFold(3), refit=False)
+        unweighted.fit(images, fate, groups=metadata["groups"])
+    for fold in range(3):
+        name = f"split{fold}_test_score"
+        np.testing.assert_allclose(stacked.cv_results_[name], alone.cv_results_[name], atol=0.1)
+    name = "mean_test_score"
+    assert not np.array_equal(stacked.cv_results_[name], unweighted.cv_results_[name])
+
+
+def test_architectures_have_programs_of_their_own_of_max_stack_networks(capfd):
+    images, fate = cells()
+    grid = [
+        {"latent_dim": [2, 3], "lr": [1e-4, 1e-3], "temperature": [0.1, 0.5]},
+        {"batch_size": [15], "dropout": [0.0, 0.3, 0.5]},
+    ]
+    search = StackedGridSearchCV(
+        AAEClassifier(random_state=0, **SHORT), grid, cv=2, refit=False, max_stack=5, verbose=1
+    )
+    search.fit(images, fate)
+    bars = re.findall(r"(\d+) fits at once: 100%", capfd.readouterr().err)
+    # Eight fits of either latent dimension, and six in batches of another size.
+    assert sorted(map(int, bars)) == sorted([5, 3, 5, 3, 5, 1])
 
 
 def test_an_autoencoder_without_classes():

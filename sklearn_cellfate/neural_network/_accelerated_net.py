@@ -79,7 +79,9 @@ class AcceleratedEfficientNetNet(AccelerateMixin, EfficientNetNet):
         optimizer = self.optimizer_
         try:
             self._initialize_accelerator()
-            return super().fit_images(rows, held_out, n_epochs, scheduled=scheduled)
+            diverged = super().fit_images(rows, held_out, n_epochs, scheduled=scheduled)
+            self._average_batch_norm()
+            return diverged
         finally:
             self._unwrap_accelerator()
             self.optimizer_, self.accelerator = optimizer, None
@@ -119,9 +121,11 @@ class AcceleratedEfficientNetNet(AccelerateMixin, EfficientNetNet):
         self.accelerator.backward(losses["loss"] * self._weight)
         return outputs.detach(), losses
 
-    @torch.no_grad()
     def _settle_batch_norm(self):
         super()._settle_batch_norm()
+        self._average_batch_norm()
+
+    def _average_batch_norm(self):
         for norm in self.networks["module"].modules():
             if isinstance(norm, nn.BatchNorm2d):
                 for buffer in (norm.running_mean, norm.running_var):
@@ -130,7 +134,14 @@ class AcceleratedEfficientNetNet(AccelerateMixin, EfficientNetNet):
     # The mixin expects an accelerator from the start, and wraps the network at once.
 
     def _initialize_accelerator(self):
-        return self if self.accelerator is None else super()._initialize_accelerator()
+        if self.accelerator is None:
+            return self
+        # Nothing in the criterion is trained, and on CPUs accelerate fails to wrap such modules.
+        criteria, self._criteria = self._criteria, []
+        try:
+            return super()._initialize_accelerator()
+        finally:
+            self._criteria = criteria
 
     def _validate_params(self):
         NeuralNet._validate_params(self)

@@ -1,0 +1,107 @@
+"""EfficientNetClassifier and PatchClassifier against loops written by hand.
+
+    python -m benchmarks cultures
+
+Training: the loop of ``speed_efficientnet.py`` with everything that is known to help. A fit also
+standardises pixels and settles batch norm; ``images_per_s`` of its row is that of an epoch, the
+time of the row is that of the whole fit. ``speed_efficientnet.py`` itself lets epochs of both take
+turns, which tells more on a busy machine. Prediction: patches cut, stacked, scored and averaged.
+"""
+
+import numpy as np
+import pytest
+import torch
+from speed_efficientnet import HandWrittenLoop, count_training_flops
+
+from sklearn_cellfate.neural_network import EfficientNetClassifier
+from sklearn_cellfate.patches import PatchClassifier
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+EPOCHS, BATCH = 3, 64
+SIDE, PATCH = 512, 64
+
+
+def cultures(n, side):
+    """Noise of two classes."""
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((n, 1, side, side), dtype=np.float32)
+    return images, np.arange(n) % 2
+
+
+def network(**settings):
+    """Make the smallest EfficientNet-V2."""
+    return EfficientNetClassifier(
+        "tiny", batch_size=BATCH, augment=True, random_state=0, **settings
+    )
+
+
+@pytest.mark.parametrize("side", [20, 32, 64])
+@pytest.mark.parametrize("kind", ["EfficientNetClassifier", "hand-written loop"])
+def test_training(benchmark, measure, kind, side):
+    """Three epochs."""
+    n_images = 20_480 // side
+    images, labels = cultures(n_images, side)
+    loop = HandWrittenLoop(images, labels, "tiny", BATCH, DEVICE)
+    flops = count_training_flops(loop.network, loop.images[:2])
+    by_hand = kind == "hand-written loop"
+    seconds = []
+
+    def fit():
+        model = network(max_epochs=EPOCHS).fit(images, labels)
+        seconds.extend(model.history_["dur"][1:])
+
+    def run():
+        seconds.extend(loop.epoch() for _ in range(EPOCHS))
+
+    measure(
+        run if by_hand else fit,
+        group=f"training, {side} px",
+        n_images=EPOCHS * n_images,
+        baseline=by_hand,
+        rounds=2,
+        flops=flops,
+    )
+    extra = benchmark.extra_info
+    whole, extra["images_per_s"] = extra["images_per_s"], n_images / np.median(seconds)
+    extra["share_of_product"] *= extra["images_per_s"] / whole
+
+
+class LoopOverImages:
+    """Cut each image into patches, score them, average."""
+
+    def __init__(self, model):
+        inner = model.estimator_
+        self.module = inner.net_.module_.eval()
+        self.mean = torch.tensor(inner.pixel_mean_, dtype=torch.float32)[:, None, None]
+        self.std = torch.tensor(inner.pixel_std_, dtype=torch.float32)[:, None, None]
+
+    @torch.inference_mode()
+    def __call__(self, images):
+        """Probabilities of each image."""
+        return np.stack([self._score(torch.from_numpy(image)) for image in images])
+
+    def _score(self, image):
+        patches = image.unfold(1, PATCH, PATCH).unfold(2, PATCH, PATCH)
+        patches = patches.permute(1, 2, 0, 3, 4).reshape(-1, len(image), PATCH, PATCH)
+        batches = ((patches - self.mean) / self.std).to(DEVICE).split(32)
+        logits = torch.cat([self.module(batch) for batch in batches])
+        return logits.softmax(1).mean(0).cpu().numpy()
+
+
+@pytest.mark.parametrize("kind", ["PatchClassifier", "hand-written loop"])
+def test_patches_of_large_images(measure, kind):
+    """Sixty-four patches of 64 x 64 pixels an image."""
+    images, labels = cultures(8, SIDE)
+    inner = network(max_epochs=1).set_params(augment=False)
+    model = PatchClassifier(inner, patch_size=PATCH, max_patches=64, random_state=0)
+    model.fit(images, labels)
+    by_hand = LoopOverImages(model)
+    np.testing.assert_allclose(by_hand(images), model.predict_proba(images), atol=1e-5)
+    measure(
+        model.predict_proba if kind == "PatchClassifier" else by_hand,
+        images,
+        group=f"prediction by patches, {SIDE} px",
+        n_images=len(images),
+        baseline=kind != "PatchClassifier",
+        rounds=3,
+    )
