@@ -118,13 +118,13 @@ def test_cross_validation(client):
 
 def test_an_extraction_that_loses_a_worker(client):
     rng = np.random.default_rng(0)
-    stacks = {f"field {i}": rng.integers(0, 999, (40, 2, 256, 256), "uint16") for i in range(6)}
+    stacks = {f"field {i}": rng.integers(0, 999, (30, 2, 256, 256), "uint16") for i in range(6)}
     tracks = pd.DataFrame(
         {
-            "cell": np.repeat(np.arange(50), 40),
-            "frame": np.tile(np.arange(40), 50),
-            "x": rng.uniform(0, 255, 2000),
-            "y": rng.uniform(0, 255, 2000),
+            "cell": np.repeat(np.arange(50), 30),
+            "frame": np.tile(np.arange(30), 50),
+            "x": rng.uniform(0, 255, 1500),
+            "y": rng.uniform(0, 255, 1500),
         }
     )
     arguments = stacks, dict.fromkeys(stacks, tracks)

@@ -270,7 +270,7 @@ def test_metadata_is_routed():
     grid = {"lambda_contrastive": [1.0, 6.0]}
     with config_context(enable_metadata_routing=True):
         aae = AAEClassifier(random_state=0, **SHORT)
-        aae.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        aae.set_fit_request(sample_weight=True, groups=True).set_score_request(sample_weight=True)
         stacked, alone = (
             kind(aae, grid, cv=GroupKFold(3), refit=False).fit(images, fate, **metadata)
             for kind in (StackedGridSearchCV, GridSearchCV)
