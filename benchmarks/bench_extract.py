@@ -1,12 +1,11 @@
 """extract_cells against a plain loop and against reading the same planes alone.
 
-    python -m pytest benchmarks/bench_extract.py --benchmark-columns=min,median,rounds
+    python -m benchmarks extract
 
 A group is one movie of 60 frames and 2 channels of 1024 x 1024 pixels, with 100 cells, as in a
-20x field of the published study, or 300; the figures in brackets are the ratios within it. The
-files are in the page cache, so that reading is as fast as it can be. On a machine that does other
-things as well, ``--benchmark-timer=time.process_time`` tells more; ``--benchmark-json`` also gives
-crops and bytes a second.
+20x field of the published study, or 300. The files are in the page cache, so that reading is as
+fast as it can be. On a machine that does other things as well, ``python -m pytest
+benchmarks/bench_extract.py --benchmark-timer=time.process_time`` tells more.
 """
 
 import numpy as np

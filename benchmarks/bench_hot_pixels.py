@@ -2,8 +2,7 @@
 
     python -m benchmarks hot_pixels
 
-The table that pytest-benchmark prints gives each time relative to the shortest in brackets; the
-last test demands that the ratio be at least 200. The search in the published code takes 2.8 ms an
+The last test demands that the ratio of the two be at least 200. The search in the published code takes 2.8 ms an
 image of 20 x 20 pixels.
 """
 

@@ -91,7 +91,10 @@ def measure_region(image):
             found.axis_minor_length,
             found.eccentricity,
             found.equivalent_diameter_area,
-            found.mean_intensity,
+            found.axis_major_length / found.axis_minor_length,
+            found.intensity_mean,
+            found.intensity_std,
+            found.image_intensity.sum(),
         ]
     )
 
