@@ -2,8 +2,8 @@
 
     python -m benchmarks hot_pixels
 
-The last test demands that the ratio of the two be at least 200. The search in the published code takes 2.8 ms an
-image of 20 x 20 pixels.
+The last test demands that the ratio of the two be at least 200. The search in the published code
+takes 2.8 ms an image of 20 x 20 pixels.
 """
 
 import numpy as np
