@@ -69,7 +69,7 @@ def losing_a_worker(client):
 
 
 # Other processes may add up in another order, which training amplifies.
-ROUNDING = 1e-3
+ROUNDING = 2e-3
 
 
 def cell_table(n_cells=300):
@@ -101,7 +101,7 @@ def test_a_grid_search_that_loses_a_worker(client):
     assert found["params"] == expected["params"]
     for fold in range(3):
         name = f"split{fold}_test_score"
-        np.testing.assert_allclose(found[name], expected[name], rtol=ROUNDING)
+        np.testing.assert_allclose(found[name], expected[name], atol=ROUNDING)
 
 
 def test_cross_validation(client):

@@ -7,7 +7,7 @@ __all__ = ["register_dask"]
 LARGE = 1e3  # bytes; joblib sends smaller arguments along with each task
 
 
-def register_dask():
+def register_dask() -> None:
     """Let whatever runs under ``joblib.parallel_config("dask")`` survive the loss of a worker.
 
     joblib lays large arguments, the table above all, into the memory of one worker. If that
@@ -56,6 +56,9 @@ def _make_backend(distributed):
 
     class RecoveringDaskBackend(DaskDistributedBackend):
         """Large arguments are results of tasks, which Dask computes again if they are lost."""
+
+        data_futures: dict  # of joblib: what stands for an argument on the cluster, by its id
+        _scatter: list  # and the arguments themselves
 
         def start_call(self):
             self._given = dict(self.data_futures), list(self._scatter)
