@@ -9,8 +9,8 @@ one::
     python examples/reproduce_beta_cell.py
     python examples/reproduce_beta_cell.py --full -o somewhere/
 
-The short form, estimated at four to five minutes on two free cores, has a small network, small
-images and two draws of six clones. The full form has EfficientNet-V2-S on patches of 300 pixels
+The short form, which takes four minutes on two free cores, has a small network, small images and
+two draws of six clones. The full form has EfficientNet-V2-S on patches of 300 pixels
 and five draws; it wants a GPU, where it is estimated at an hour from published speeds of training,
 and has not been run.
 
