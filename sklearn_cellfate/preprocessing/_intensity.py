@@ -3,10 +3,12 @@
 from numbers import Real
 
 import numpy as np
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
 from sklearn_cellfate.preprocessing._base import PixelTransformer
 
+PIXELS_AT_ONCE = 2**17
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _PERCENT = Interval(Real, 0, 100, closed="both")
 
@@ -91,7 +93,7 @@ class IntensityScaler(PixelTransformer):
             The container that X is. Pixels that ``transform`` clipped come back as ``lo`` or
             ``hi``.
         """
-        return self._apply(X, self._unscale)
+        return self._apply(X, lambda images: _by_blocks(self._unscale, images))
 
     def _fit_images(self, images):
         _check_increasing("feature_range", self.feature_range, _POSITIVE)
@@ -104,6 +106,9 @@ class IntensityScaler(PixelTransformer):
         return np.percentile(positive, self.quantile_range) if len(positive) else (0, 0)
 
     def _transform_images(self, images):
+        return _by_blocks(self._stretch, images)
+
+    def _stretch(self, images):
         lo, hi = self._scale()
         low, high = self.feature_range
         span = np.where(hi > lo, hi - lo, 1)
@@ -121,6 +126,15 @@ class IntensityScaler(PixelTransformer):
     def _scale(self):
         channels_first = (-1, 1, 1)
         return self.data_min_.reshape(channels_first), self.data_max_.reshape(channels_first)
+
+
+def _by_blocks(function, images):
+    """Change images a few at a time: what a function needs in between is small then, and near."""
+    changed = np.empty(images.shape, np.float32)
+    n_at_once = max(1, PIXELS_AT_ONCE // max(1, images[:1].size))
+    for rows in gen_batches(len(images), n_at_once):
+        changed[rows] = function(images[rows])
+    return changed
 
 
 def _check_increasing(name, limits, interval):
