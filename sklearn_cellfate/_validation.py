@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklearn_cellfate.table import (
@@ -12,7 +13,7 @@ from sklearn_cellfate.table import (
     to_images,
 )
 
-__all__ = ["check_pixel_scale", "images_like", "refuse_infinite", "validate_images"]
+__all__ = ["check_pixel_scale", "images_like", "read_images", "refuse_infinite", "validate_images"]
 
 
 def validate_images(estimator, X, *, reset, dtype=np.float32):
@@ -56,6 +57,25 @@ def validate_images(estimator, X, *, reset, dtype=np.float32):
         images = _finite(_fold_rows(estimator, _validate_rows(estimator, X, reset)), dtype)
     _check_shape(estimator, images.shape[1:], reset)
     return images
+
+
+def read_images(X, image_shape=None):
+    """Return the images in X, for a function that fits nothing.
+
+    Parameters
+    ----------
+    X : as accepted by validate_images
+        Images.
+    image_shape : tuple of (channels, height, width), default=None
+        How the rows of a 2-D X fold into images.
+
+    Returns
+    -------
+    images : ndarray of shape (n, C, H, W), float32
+    """
+    reader = BaseEstimator()
+    reader.image_shape = image_shape
+    return validate_images(reader, X, reset=True)
 
 
 def check_pixel_scale(estimator, X, *, reset):

@@ -134,6 +134,19 @@ def test_a_table_keeps_its_other_columns_and_channels_are_summed():
     assert result.area == pytest.approx(0.5 * BEST)
 
 
+def test_rows_of_pixels_are_folded_into_images():
+    class OfRows(CornerReader):
+        def decision_function(self, X):
+            assert X.shape == (6, 64)
+            return super().decision_function(X.reshape(-1, 1, 8, 8))
+
+    rows, options = IMAGES.reshape(6, -1), OPTIONS | {"image_shape": (1, 8, 8)}
+    expected = pixel_flipping(READER, IMAGES, IMAGES, **OPTIONS)
+    for relevance in (rows, IMAGES):
+        result = pixel_flipping(OfRows().fit(), rows, relevance, **options)
+        pd.testing.assert_frame_equal(result.curve, expected.curve)
+
+
 def test_the_same_seed_the_same_result_and_no_trace():
     before = np.random.get_state()[1].copy()
     first, second = (pixel_flipping(READER, IMAGES, IMAGES, **OPTIONS) for _ in range(2))
@@ -164,6 +177,7 @@ def test_display_shows_both_orders():
     [
         ({"relevance": IMAGES[:, :5]}, r"relevance must .* \(6, 1, 8, 8\).*found \(6, 5, 8\)"),
         ({"relevance": IMAGES[:4]}, r"found \(4, 8, 8\)"),
+        ({"X": IMAGES.reshape(6, 64), "image_shape": (1, 8, 9)}, "asks for 72 values a row"),
         ({"relevance": IMAGES * np.nan}, "relevance of 6 of 6 images is NaN"),
         ({"target": "maybe"}, "target 'maybe' is no class of CornerReader.* 'no', 'yes'"),
         ({"target": ["yes", "no"]}, r"one for each of the 6 rows, found shape \(2,\)"),

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter
-from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_cellfate._validation import images_like, validate_images
+from sklearn_cellfate._validation import images_like, read_images
 from sklearn_cellfate.metrics._class_scores import class_numbers, respond, score_class
 from sklearn_cellfate.metrics._relevance import sum_channels
 
@@ -28,6 +27,7 @@ PATCHES_A_SIDE = 8
         "fill": [StrOptions({"mean", "blur"}), Interval(Real, None, None, closed="neither")],
         "response_method": [StrOptions({"predict_proba", "decision_function"})],
         "n_random": [Interval(Integral, 1, None, closed="left")],
+        "image_shape": ["array-like", None],
         "random_state": [Interval(Integral, 0, None, closed="left"), None],
     },
     prefer_skip_nested_validation=True,
@@ -44,6 +44,7 @@ def pixel_flipping(
     fill: str | float = "mean",
     response_method: str = "predict_proba",
     n_random: int = 10,
+    image_shape: tuple[int, int, int] | None = None,
     random_state: int | None = None,
 ) -> Bunch:
     """Blank the most relevant patches first and watch the score of the class fall.
@@ -61,9 +62,10 @@ def pixel_flipping(
     estimator : fitted classifier
         Takes `X`; may be a pipeline that joins images and tabular features, of which only the
         pixels are changed.
-    X : DataFrame with exactly one image column, or array of shape (n, H, W) or (n, C, H, W)
+    X : DataFrame with exactly one image column, or array of shape (n, H, W), (n, C, H, W) or \
+(n, n_features)
         Images, of which each is blanked step by step.
-    relevance : array-like of shape (n, H, W) or (n, C, H, W)
+    relevance : array-like of shape (n, H, W) or (n, C, H, W), or of the shape of a 2-D X
         Relevance of each pixel for the target class, signed. It is summed over channels and
         averaged over patches.
     target : class or array-like of shape (n,), default=None
@@ -90,6 +92,8 @@ def pixel_flipping(
         level off where the classifier is sure.
     n_random : int, default=10
         Number of random orders, each drawn for every image anew.
+    image_shape : tuple of (channels, height, width), default=None
+        How each row of a 2-D `X` folds into an image. By default a row is an image of one line.
     random_state : int, default=None
         Seed of the random orders, and of the order of equally relevant patches.
 
@@ -150,7 +154,8 @@ def pixel_flipping(
     >>> bool(result.area > result.random_area + 2 * result.random_sd)
     True
     """
-    images, relevance = _check(X, relevance)
+    images = read_images(X, image_shape)
+    relevance = _check_relevance(relevance, images.shape)
     patches = _divide(images.shape[2:], patch_size)
     filler = _filler(images, patches, fill)
     n_patches = patches.max() + 1
@@ -181,15 +186,18 @@ def pixel_flipping(
     )
 
 
-def _check(X, relevance):
-    images = validate_images(BaseEstimator(), X, reset=True)
+def _check_relevance(relevance, shape):
+    """Return the relevance of each pixel, (n, H, W)."""
+    n_images, n_channels, height, width = shape
+    if np.shape(relevance) == (n_images, n_channels * height * width):
+        relevance = np.reshape(relevance, shape)
     pixels = sum_channels(relevance)
-    if np.shape(relevance) not in (images.shape, images[:, 0].shape):
+    if np.shape(relevance) not in (shape, (n_images, height, width)):
         raise ValueError(
-            f"relevance must have the shape of the images, {images.shape}, or one channel of it; "
+            f"relevance must have the shape of the images, {shape}, or one channel of it; "
             f"found {np.shape(relevance)}."
         )
-    return images, pixels
+    return pixels
 
 
 def _divide(sides, patch_size):

@@ -8,14 +8,13 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_cellfate._validation import images_like
+from sklearn_cellfate._validation import images_like, read_images
 from sklearn_cellfate.datasets._cell_movies import _generator
 from sklearn_cellfate.inspection._frequency._bands import FrequencyBands
 from sklearn_cellfate.inspection._frequency._tables import (
     check_rows,
     group_means,
     mean_interval,
-    read_images,
 )
 from sklearn_cellfate.inspection._pipelines import find_image_estimator
 from sklearn_cellfate.inspection._relevance._relevance import attribute_images, check_settings

@@ -1,17 +1,9 @@
-"""What the frequency analyses share: reading images, and means with an interval over groups."""
+"""What the frequency analyses share: rows, and means with an interval over groups."""
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.utils.validation import check_consistent_length, column_or_1d
-
-from sklearn_cellfate._validation import validate_images
-from sklearn_cellfate.feature_extraction import PixelFeatures
-
-
-def read_images(X, image_shape):
-    """Return the images of X, of shape (n, C, H, W), for a function that fits nothing."""
-    return validate_images(PixelFeatures(image_shape=image_shape), X, reset=True)
 
 
 def check_rows(images, **columns):
