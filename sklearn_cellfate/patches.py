@@ -427,8 +427,7 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         return np.concatenate(Parallel(self.n_jobs)(jobs))
 
     def _apply_to_part(self, images, function):
-        counts = np.stack([self._count(self._spread(image)[None])[0] for image in images])
-        rows, patches = np.nonzero(counts)
+        rows, patches = self._find_patches(images)
         n_bytes = 4 * self.image_shape_[0] * int(np.prod(self.patch_shape_))
         parts = []
         for part in gen_batches(len(rows), max(PREDICTION_BYTES // n_bytes, 1)):
@@ -436,9 +435,14 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
             found = function(self, self._cut_all(images, rows[part], patches[part]))
             parts.append(np.asarray(found))
         values = np.concatenate(parts)
-        result = np.full((*counts.shape, values.shape[1]), np.nan)
-        result[counts] = values
+        result = np.full((len(images), self._n_places, values.shape[1]), np.nan)
+        result[rows, patches] = values
         return result
+
+    def _find_patches(self, images):
+        """Image and place of the patches that count."""
+        counts = np.stack([self._count(self._spread(image)[None])[0] for image in images])
+        return np.nonzero(counts)
 
     def _aggregate(self, X):
         scores = self._apply_to_patches(self._read(X), _score_patches)

@@ -1,5 +1,6 @@
 """Relevance maps share out a network's score, leave the network alone and know its classes."""
 
+import itertools
 import pickle
 import sys
 from copy import deepcopy
@@ -13,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from torch import nn
 from torchvision.models.efficientnet import (
     FusedMBConv,
@@ -24,12 +25,15 @@ from torchvision.models.efficientnet import (
 from torchvision.ops import Conv2dNormActivation
 
 from sklearn_cellfate import image_column
+from sklearn_cellfate.feature_extraction import PixelFeatures
 from sklearn_cellfate.inspection import RelevanceDisplay, parameter_randomization, relevance
+from sklearn_cellfate.metrics import pixel_flipping, relevance_mass
 from sklearn_cellfate.neural_network import (
     AAEClassifier,
     AdversarialAutoencoder,
     EfficientNetClassifier,
 )
+from sklearn_cellfate.patches import PatchClassifier
 from sklearn_cellfate.preprocessing import FRETRatio, PatchNormalizer
 from sklearn_cellfate.torch_modules import Encoder, plan_architecture
 from sklearn_cellfate.torch_modules._blocks import ResidualDown
@@ -37,7 +41,7 @@ from sklearn_cellfate.torch_modules._blocks import ResidualDown
 pytest.importorskip("zennit")
 pytest.importorskip("captum")
 
-COMPOSITES = ("epsilon_plus_flat", "epsilon_gamma", "epsilon_gamma_box", "alpha_beta")
+COMPOSITES = ("epsilon_plus_flat", "epsilon_gamma", "epsilon_gamma_box", "alpha_beta")  # of all
 METHODS = ("lrp", "gradient", "input_x_gradient", "integrated_gradients", "smoothgrad")
 IMAGES, FATES = make_blobs_of_light()
 THREE_IMAGES, THREE_FATES = make_blobs_of_light(60, (2, 12, 12), ("a", "b", "c"))
@@ -102,8 +106,47 @@ def test_maps_sum_up_to_the_evidence_for_a_class(models, name, composite):
     np.testing.assert_allclose(share, 1, atol=0.01)
 
 
+AUTOENCODERS = ["AAE", "AAE, augmented", "three classes"]
+
+
+@pytest.mark.parametrize("baseline", [None, "border", "empty", "image"])
+@pytest.mark.parametrize("name", AUTOENCODERS)
+def test_maps_of_an_autoencoder_sum_up_to_the_difference_from_the_baseline(models, name, baseline):
+    """Exactly, with all its biases, which are the same in image and baseline."""
+    estimator, images = models[name]
+    flat = np.median(images[:, :, border_of(images)], axis=2)[:, :, None, None]
+    baselines = {
+        "border": np.broadcast_to(flat, images.shape),
+        "empty": np.broadcast_to(estimator.pixel_min_[:, None, None], images.shape),
+        "image": np.broadcast_to(images[2], images.shape),
+    }
+    baselines[None] = baselines["border"]
+    given = images[2] if baseline == "image" else baseline
+    for column, label in enumerate(estimator.classes_):
+        maps = relevance(estimator, images, label, baseline=given)
+        gained = evidence(estimator, images) - evidence(estimator, baselines[baseline])
+        sums = maps.sum((1, 2, 3), dtype=float)
+        np.testing.assert_allclose(sums, gained[:, column], rtol=1e-4, atol=1e-5)
+
+
+def border_of(images):
+    """Mask of the outermost pixels."""
+    border = np.ones(images.shape[2:], bool)
+    border[1:-1, 1:-1] = False
+    return border
+
+
+def test_what_is_like_the_baseline_has_no_relevance(models):
+    """Of a masked cell, neither the background nor what the network says of no cell at all."""
+    estimator, images = models["AAE, augmented"]
+    masked = np.where(images > 0.3, images, 0)
+    maps = relevance(estimator, masked)
+    assert (maps[masked == 0] == 0).all() and (maps[masked > 0] != 0).all()
+    np.testing.assert_array_equal(relevance(estimator, images[:2], baseline=images[0])[0], 0)
+
+
 @pytest.mark.parametrize("composite", COMPOSITES)
-@pytest.mark.parametrize("name", ["AAE", "AAE, augmented", "three classes"])
+@pytest.mark.parametrize("name", AUTOENCODERS)
 def test_maps_of_an_autoencoder_without_biases_sum_up(models, name, composite):
     estimator, images = without_biases(models[name][0]), models[name][1]
     for column, label in enumerate(estimator.classes_):
@@ -187,6 +230,25 @@ def test_a_whole_network_of_the_published_size_conserves_relevance():
     np.testing.assert_allclose(share, 1, atol=0.01)
 
 
+@pytest.mark.parametrize("name", ["EfficientNet, augmented", "AAE, augmented", "three classes"])
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_say_what_the_maps_lack(models, name, method):
+    estimator, images = models[name]
+    how = {"method": method, "n_samples": 200 if method == "integrated_gradients" else 2}
+    maps, scores = relevance(estimator, images, return_scores=True, **how)
+    assert scores["target"].tolist() == estimator.predict(images).tolist()
+    np.testing.assert_allclose(scores["relevance"], maps.sum((1, 2, 3)), rtol=1e-4, atol=1e-5)
+    if len(estimator.classes_) == 2:  # the score of the second class is the log odds
+        sign = np.where(scores["target"] == estimator.classes_[1], 1, -1)
+        log_odds = sign * estimator.decision_function(images)
+        np.testing.assert_allclose(scores["score"], log_odds, rtol=1e-4, atol=1e-5)
+    if method in ("lrp", "integrated_gradients"):
+        total = scores["relevance"] + scores["constant"]
+        np.testing.assert_allclose(total, scores["score"], rtol=0.01, atol=0.01)
+    else:
+        assert scores["constant"].isna().all()
+
+
 # Values known otherwise
 
 
@@ -254,6 +316,56 @@ def test_evidence_lies_where_it_was_put():
     assert (shares > 0.5).all()  # a quarter of the area
 
 
+def cells_with_spots(n_cells, seed):
+    """Discs on grey, without a mask; every other has a bright spot somewhere in it.
+
+    The others have about as much light over a wide place, so that brightness tells little.
+    """
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:16, :16]
+    images = 0.5 + 0.02 * rng.normal(size=(n_cells, 16, 16))
+    spots, has_spot = np.zeros((n_cells, 16, 16), bool), np.arange(n_cells) % 2 == 1
+    for image, spot, bright in zip(images, spots, has_spot):
+        row, column = 7.5 + rng.uniform(-1, 1, 2)
+        image += 0.15 * ((rows - row) ** 2 + (columns - column) ** 2 < 5.5**2)
+        angle, way = rng.uniform(0, 2 * np.pi), rng.uniform(0, 3)
+        square = (rows - row - way * np.sin(angle)) ** 2
+        square = square + (columns - column - way * np.cos(angle)) ** 2
+        sd, height = (1, 0.35) if bright else (3, 0.04)
+        image += height * np.exp(-square / (2 * sd**2))
+        spot |= bright & (square < 2**2)
+    return images.astype(np.float32), np.where(has_spot, "spot", "none"), spots
+
+
+@pytest.mark.slow
+def test_maps_of_an_autoencoder_are_of_the_cell_and_not_of_its_background():
+    """What differs between cells is known, and all have the same grey around them."""
+    images, labels, _ = cells_with_spots(500, 0)
+    model = AAEClassifier(
+        8, pretrain_epochs=2, max_epochs=25, batch_size=64, lr=0.003, dropout=0.1, noise_std=0,
+        augment=True, random_state=0,
+    ).fit(images, labels)  # fmt: skip
+    images, labels, spots = cells_with_spots(100, 1)
+    assert model.score(images, labels) > 0.9
+    images, spots = images[labels == "spot"], spots[labels == "spot"]
+
+    def judge(**how):
+        maps = relevance(model, images, "spot", **how)
+        alike = np.corrcoef(maps.reshape(len(maps), -1))[np.triu_indices(len(maps), 1)].mean()
+        mass = relevance_mass(maps, spots).mean() / spots.mean()
+        flipped = pixel_flipping(
+            model, images, maps, target="spot", max_share=0.3, n_random=3, random_state=0
+        )
+        return alike, mass, flipped.gain
+
+    alike, mass, gain = judge()
+    alike_of_plus, mass_of_plus, gain_of_plus = judge(composite="epsilon_plus_flat")
+    print(alike, mass, gain, alike_of_plus, mass_of_plus, gain_of_plus)
+    assert alike < 0.4 < alike_of_plus
+    assert mass > 5 and mass > 1.5 * mass_of_plus
+    assert gain > gain_of_plus > 0
+
+
 # Targets
 
 
@@ -276,11 +388,16 @@ def test_a_latent_feature_can_be_the_target(models):
     estimator, images = models["AAE"]
     plain = aae(AdversarialAutoencoder).fit(IMAGES)
     for model, names in ((estimator, ["latent 0", "latent 1"]), (plain, ["latent 0", 1])):
-        model = without_biases(model)
-        expected = model.transform(images)
+        gained = model.transform(images) - model.transform(images[2:])
         for column, target in enumerate(names):
-            sums = relevance(model, images, target).sum((1, 2, 3), dtype=float)
-            np.testing.assert_allclose(sums, expected[:, column], rtol=0.01, atol=1e-5)
+            how = {"baseline": images[2], "return_scores": True}
+            maps, scores = relevance(model, images, target, **how)
+            sums = maps.sum((1, 2, 3), dtype=float)
+            np.testing.assert_allclose(sums, gained[:, column], rtol=1e-3, atol=1e-5)
+            assert set(scores["target"]) == {f"latent {column}"}
+            np.testing.assert_allclose(
+                scores["score"], model.transform(images)[:, column], rtol=1e-4, atol=1e-5
+            )
 
 
 @pytest.mark.parametrize(
@@ -391,6 +508,71 @@ def test_in_a_pipeline_the_images_are_those_the_network_sees():
     np.testing.assert_array_equal(maps, relevance(pipeline[-1], seen, "dies"))
 
 
+# Patches of large images
+
+
+def patch_classifier(inner, **parameters):
+    """Fitted on blobs that lie two by two in an image."""
+    large = IMAGES.reshape(20, 2, 2, 12, 12).transpose(0, 1, 3, 2, 4).reshape(20, 1, 24, 24)
+    labels = np.array(["dies", "divides"] * 10)
+    model = PatchClassifier(inner, 12, **parameters).fit(large, labels)
+    return model, large[:3]
+
+
+@pytest.mark.parametrize(
+    "inner", [tiny(), make_pipeline(PatchNormalizer(), tiny()), aae()], ids=["net", "steps", "aae"]
+)
+def test_a_map_of_patches_is_that_of_each_in_its_place(inner):
+    model, images = patch_classifier(inner)
+    maps, scores = relevance(model, images, "dies", return_scores=True)
+    assert maps.shape == images.shape
+    parts = []
+    for top, left in itertools.product((0, 12), (0, 12)):
+        patch = (..., slice(top, top + 12), slice(left, left + 12))
+        alone, of_patch = relevance(model.estimator_, images[patch], "dies", return_scores=True)
+        np.testing.assert_allclose(4 * maps[patch], alone, rtol=1e-4, atol=1e-7)
+        parts.append(of_patch[["score", "constant"]])
+    mean = np.mean(parts, axis=0)
+    np.testing.assert_allclose(scores[["score", "constant"]], mean, rtol=1e-5, atol=1e-7)
+    total = scores["relevance"] + scores["constant"]
+    np.testing.assert_allclose(total, scores["score"], rtol=0.01)
+    predicted = relevance(model, images, return_scores=True)[1]["target"]
+    assert predicted.tolist() == model.predict(images).tolist()
+
+
+def test_blank_patches_have_no_relevance_and_overlapping_ones_add_up():
+    model, images = patch_classifier(tiny(), stride=6)
+    images[:, :, :18, :18] = 0  # of nine patches, four are blank
+    maps, scores = relevance(model, images, "dies", return_scores=True)
+    assert (maps[..., :6, :6] == 0).all() and (maps[..., 18:, 18:] != 0).any()
+    sums = maps.sum((1, 2, 3), dtype=float)
+    np.testing.assert_allclose(sums + scores["constant"], scores["score"], rtol=0.01)
+
+
+def test_patches_stand_in_pipelines_and_have_a_class_each():
+    model, images = patch_classifier(tiny())
+    table = pd.DataFrame({"image": image_column(images)})
+    in_pipeline = make_pipeline(FunctionTransformer(), model)
+    labels = ["dies", "divides", "dies"]
+    maps = relevance(in_pipeline, table, labels)
+    for row, label in enumerate(labels):
+        np.testing.assert_allclose(maps[row], relevance(model, images, label)[row], rtol=1e-5)
+    with pytest.raises(ValueError, match="target names 2 classes, but X has 3 images"):
+        relevance(model, images, labels[:2])
+    with pytest.raises(ValueError, match="target holds 'lives', and the classes are 'dies'"):
+        relevance(model, images, "lives")
+
+
+def test_patches_without_a_network_or_cut_to_another_size_are_refused():
+    model, images = patch_classifier(make_pipeline(PixelFeatures(), LogisticRegression()))
+    with pytest.raises(ValueError, match="Pipeline does not look at images through a network"):
+        relevance(model, images, "dies")
+    half = FunctionTransformer(lambda patches: patches[:, :, :8])
+    model, images = patch_classifier(make_pipeline(half, tiny()))
+    with pytest.raises(ValueError, match="sees patches of 8 x 12 pixels, not the 12 x 12"):
+        relevance(model, images, "dies")
+
+
 # Sanity
 
 
@@ -422,7 +604,7 @@ def test_relevance_of_an_autoencoder_changes_with_its_weights(models):
     "changes, message",
     [
         ({"method": "magic"}, "method must be one of 'lrp'.*found 'magic'"),
-        ({"composite": "magic"}, "composite must be one of 'epsilon_plus_flat'.*found 'magic'"),
+        ({"composite": "magic"}, "composite must be one of 'difference', 'eps.*found 'magic'"),
         (
             {"target": "lives"},
             r"target.* a class \('dies', 'divides'\) or a latent .*found 'lives'",
@@ -431,6 +613,9 @@ def test_relevance_of_an_autoencoder_changes_with_its_weights(models):
         ({"target": 0}, "found 0"),
         ({"target": ["dies", "dies"]}, "target names 2 classes, but X has 3 images"),
         ({"batch_size": 0}, "batch_size"),
+        ({"baseline": "dark"}, r"baseline must be .*shape \(1, 12, 12\).*found 'dark'"),
+        ({"baseline": np.zeros((12, 12))}, r"found an array of \(12, 12\)"),
+        ({"baseline": np.full((1, 12, 12), np.nan)}, "one finite image"),
         ({"X": IMAGES[:, :, :8]}, "8 x 12 pixels, but AAEClassifier was fitted on .* 12 x 12"),
     ],
 )
@@ -452,6 +637,8 @@ def test_what_cannot_be_explained_is_refused(models):
     net, images = models["EfficientNet"]
     with pytest.raises(ValueError, match=r"must be a class \('dies', 'divides'\), found 'latent"):
         relevance(net, images, "latent 0")
+    with pytest.raises(ValueError, match="composite='difference' is for autoencoders: the gates"):
+        relevance(net, images, composite="difference")
 
 
 @pytest.mark.parametrize("method, package", [("lrp", "zennit"), ("smoothgrad", "captum")])

@@ -8,9 +8,10 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cellfate._validation import validate_images
+from sklearn_cellfate.patches import PatchClassifier
 from sklearn_cellfate.table import listing
 
-__all__ = ["find_image_estimator", "find_network"]
+__all__ = ["find_explained", "find_image_estimator", "find_network"]
 
 
 def find_image_estimator(estimator, X):
@@ -50,13 +51,23 @@ def find_network(estimator):
     return _find_or_refuse(estimator)[0]
 
 
-def _find_or_refuse(estimator):
+def find_explained(estimator, X):
+    """Find what a map explains and its images: a network, or patches around one.
+
+    As :func:`find_image_estimator`, but where a network stands in a
+    :class:`~sklearn_cellfate.patches.PatchClassifier`, that is returned, and whole images.
+    """
+    explained, preparations = _find_or_refuse(estimator, with_patches=True)
+    for prepare in preparations:
+        X = prepare(X)
+    return explained, validate_images(explained, X, reset=False)
+
+
+def _find_or_refuse(estimator, *, with_patches=False):
     check_is_fitted(estimator)
-    found = _find(estimator)
+    found = _find(estimator, with_patches)
     if found is None:
-        hint = (
-            "; explain its estimator_ on patches" if hasattr(estimator, "predict_patches") else ""
-        )
+        hint = "; explain its estimator_ on patches" if _find(estimator, True) else ""
         raise ValueError(
             f"{type(estimator).__name__} does not look at images through a network: there is no "
             f"AdversarialAutoencoder, AAEClassifier or EfficientNetClassifier in it{hint}."
@@ -64,14 +75,15 @@ def _find_or_refuse(estimator):
     return found
 
 
-def _find(estimator):
+def _find(estimator, with_patches):
     """Return the first network and what prepares its rows, step by step; None without one."""
     from sklearn_cellfate.neural_network._base import BaseImageEstimator  # imports torch
 
-    if isinstance(estimator, BaseImageEstimator):
+    kinds = (BaseImageEstimator, PatchClassifier) if with_patches else BaseImageEstimator
+    if isinstance(estimator, kinds):
         return estimator, []
     for part, prepare in _parts(estimator):
-        found = _find(part)
+        found = _find(part, with_patches)
         if found is not None:
             image_estimator, preparations = found
             return image_estimator, [prepare, *preparations]

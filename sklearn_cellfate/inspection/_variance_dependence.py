@@ -162,9 +162,8 @@ def variance_dependence(
 
 def _cut_patches(estimator, X):
     """Return the patches that count, and the image that each is from."""
-    counts = ~np.isnan(estimator.predict_patches(X)[..., 0])
-    rows, places = np.nonzero(counts.reshape(len(counts), -1))
     images = validate_images(estimator, X, reset=False)
+    rows, places = estimator._find_patches(images)
     return rows, estimator._cut_all(images, rows, places)
 
 

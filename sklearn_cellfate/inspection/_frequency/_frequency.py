@@ -17,7 +17,7 @@ from sklearn_cellfate.inspection._frequency._tables import (
     mean_interval,
 )
 from sklearn_cellfate.inspection._pipelines import find_image_estimator
-from sklearn_cellfate.inspection._relevance._relevance import attribute_images, check_settings
+from sklearn_cellfate.inspection._relevance._attribution import Attribution, Settings
 from sklearn_cellfate.metrics._class_scores import class_numbers, respond
 from sklearn_cellfate.table import listing
 
@@ -296,8 +296,7 @@ def _gradient_energy(estimator, X, labels, plane, pixel_size):
         if not hasattr(network, "classes_"):
             raise ValueError(f"{type(network).__name__} knows no classes.")
         columns = class_numbers(network, labels, len(images))
-        settings = check_settings("gradient", "epsilon_plus_flat", None, random_state=0)
-        gradients, _ = attribute_images(network, images, None, settings, columns)
+        gradients = Attribution(network, images, None, Settings("gradient"), columns).maps()
     except ValueError as error:
         raise ValueError(f"method='gradient' cannot be had: {error}") from error
     # A step before the network may have cut the images to another size.

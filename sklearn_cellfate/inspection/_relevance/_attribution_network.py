@@ -54,26 +54,27 @@ class Views:
     ----------
     estimator : AdversarialAutoencoder, AAEClassifier or EfficientNetClassifier
         With ``augment=True`` it averages, without there is one view, the image itself.
-    scaled : ndarray of shape (n, C, H, W), float32
-        Images as the network takes them.
+    scaled, baselines : ndarray of shape (n, C, H, W), float32
+        Images as the network takes them, and what the pixels of each are compared with.
     network : Sequential
         From :func:`copy_network`; says where to compute.
     batch_size : int or None
         Images at a time, all views of all of them counted; None for as many as `BATCH_PIXELS`.
     """
 
-    def __init__(self, estimator, scaled, network, batch_size):
+    def __init__(self, estimator, scaled, baselines, network, batch_size):
         _, _, height, width = scaled.shape
         self.numbers = symmetries(height, width) if estimator.augment else [0]
-        self.scaled, self.like = scaled, network[-1].weight
+        self.scaled, self.baselines, self.like = scaled, baselines, network[-1].weight
         if batch_size is None:
             batch_size = min(BATCH_PIXELS // (height * width), BATCH_IMAGES)
         self.n_images = max(batch_size // len(self.numbers), 1)
 
-    def score(self, network):
-        """Mean scores of each image: ndarray of shape (n, n_scores)."""
+    def score(self, network, *, of_baselines=False):
+        """Mean scores of each image, or of its baseline: ndarray of shape (n, n_scores)."""
+        images = self.baselines if of_baselines else self.scaled
         with torch.no_grad():
-            parts = [self._mean(network(views)) for _, views in self._batches()]
+            parts = [self._mean(network(self._turn(images[rows]))) for rows in self._batches()]
         return torch.cat(parts).cpu().numpy()
 
     def explain(self, explain, columns):
@@ -82,7 +83,8 @@ class Views:
         Parameters
         ----------
         explain : callable
-            Takes images and the columns of the scores to explain, gives maps in their shape.
+            Takes images, their baselines and the columns of the scores to explain; gives maps in
+            the images' shape.
         columns : ndarray of shape (n,), int
             Score to explain for each image.
 
@@ -91,18 +93,22 @@ class Views:
         maps : ndarray of shape (n, C, H, W), float32
         """
         maps = np.empty(self.scaled.shape, np.float32)
-        for rows, views in self._batches():
+        for rows in self._batches():
+            views, baselines = self._turn(self.scaled[rows]), self._turn(self.baselines[rows])
             wanted = torch.from_numpy(columns[rows]).to(views.device)
-            found = explain(views, wanted.repeat(len(self.numbers))).detach()
+            found = explain(views, baselines, wanted.repeat(len(self.numbers))).detach()
             upright = map(_turn_back, found.chunk(len(self.numbers)), self.numbers)
             maps[rows] = self._mean(torch.cat(list(upright))).cpu().numpy()
         return maps
 
     def _batches(self):
         for start in range(0, len(self.scaled), self.n_images):
-            rows = slice(start, start + self.n_images)
-            images = torch.from_numpy(self.scaled[rows]).to(self.like)
-            yield rows, torch.cat([apply_symmetry(images, number) for number in self.numbers])
+            yield slice(start, start + self.n_images)
+
+    def _turn(self, images):
+        """All views of some images, view by view."""
+        images = torch.from_numpy(np.ascontiguousarray(images)).to(self.like)
+        return torch.cat([apply_symmetry(images, number) for number in self.numbers])
 
     def _mean(self, values):
         return values.unflatten(0, (len(self.numbers), -1)).mean(0)

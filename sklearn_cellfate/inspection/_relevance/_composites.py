@@ -2,9 +2,9 @@
 
 import torch
 from torch import nn
-from zennit.composites import SpecialFirstLayerMapComposite
+from zennit.composites import LayerMapComposite, SpecialFirstLayerMapComposite
 from zennit.core import BasicHook, stabilize
-from zennit.rules import ClampMod, Flat, Norm, Pass, ZBox
+from zennit.rules import ClampMod, Flat, NoMod, Norm, Pass, ZBox
 from zennit.types import Activation
 
 from sklearn_cellfate.inspection._relevance._canonizers import Gate, ResidualSum
@@ -13,7 +13,10 @@ __all__ = ["COMPOSITES", "make_composite"]
 
 # Added to denominators; activations and scores are of order one.
 STABILIZER = 1e-9
+# To differences, which may be far smaller; double precision has the digits.
+TINY = 1e-12
 LINEAR = (nn.Conv2d, ResidualSum)
+ELEMENTWISE = (Activation, nn.BatchNorm2d)
 
 
 class _SignRule(BasicHook):
@@ -86,6 +89,30 @@ ALPHA_BETA = _alpha_beta_shares(2.0)
 EPSILON = _gamma_shares(1.0, 1.0)
 
 
+class _DifferenceRule(BasicHook):
+    """Share the relevance of a neuron by how far each input moved it from a baseline.
+
+    The first half of a batch are images, the second their baselines. What a layer adds up cancels
+    between the two, biases too, so that nothing is lost to them; and an activation passes all on,
+    whatever it makes of the difference. This is the rescale rule of DeepLIFT, Shrikumar et al.
+    (2017), doi:10.48550/arXiv.1704.02685.
+    """
+
+    def __init__(self):
+        super().__init__(
+            input_modifiers=[_less_baselines],
+            param_modifiers=[NoMod(zero_params="bias")],
+            output_modifiers=[lambda output: output],
+            gradient_mapper=lambda relevance, outputs: relevance / stabilize(outputs[0], TINY),
+            reducer=lambda inputs, gradients: inputs[0] * gradients[0],
+        )
+
+
+def _less_baselines(inputs):
+    images, baselines = inputs.chunk(2)
+    return torch.cat([images - baselines, torch.zeros_like(baselines)])
+
+
 def _flat_first(images):
     return Flat(STABILIZER)
 
@@ -111,19 +138,22 @@ def make_composite(name, images):
     Parameters
     ----------
     name : str
-        One of `COMPOSITES`.
+        One of `COMPOSITES`, or "difference".
     images : Tensor of shape (n, C, H, W)
-        The images to be explained.
+        The images to be explained; for "difference" also their baselines, the second half.
 
     Returns
     -------
     composite : zennit Composite
     """
+    if name == "difference":
+        linear = (*LINEAR, nn.Linear)
+        return LayerMapComposite([(linear, _DifferenceRule()), (ELEMENTWISE, Pass())])
     shares, make_first = COMPOSITES[name]
     layer_map = [
         (LINEAR, _SignRule(shares)),
         (nn.Linear, _SignRule(EPSILON)),
         (nn.AdaptiveAvgPool2d, Norm(STABILIZER)),
-        ((Activation, nn.BatchNorm2d, Gate), Pass()),
+        ((*ELEMENTWISE, Gate), Pass()),
     ]
     return SpecialFirstLayerMapComposite(layer_map, [(nn.Conv2d, make_first(images))])

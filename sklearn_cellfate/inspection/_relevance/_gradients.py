@@ -14,23 +14,28 @@ __all__ = [
 
 def make_gradient(network, settings):
     """Gradient of the score."""
-    return lambda images, columns: _gradient(network, images, columns)
+    return lambda images, baselines, columns: _gradient(network, images, columns)
 
 
 def make_input_x_gradient(network, settings):
     """Gradient times pixel: how far each pixel moves the score, were it linear."""
-    return lambda images, columns: images * _gradient(network, images, columns)
+
+    def explain(images, baselines, columns):
+        return images * _gradient(network, images, columns)
+
+    return explain
 
 
 def make_integrated_gradients(network, settings):
-    """Pixel times the mean gradient on the way from 0 to the image."""
+    """Difference from the baseline, times the mean gradient on the way from there."""
     from captum.attr import IntegratedGradients
 
     method = IntegratedGradients(network, multiply_by_inputs=True)
 
-    def explain(images, columns):
+    def explain(images, baselines, columns):
         return method.attribute(
             images,
+            baselines,
             target=columns,
             n_steps=settings.n_samples,
             internal_batch_size=len(images),
@@ -45,7 +50,7 @@ def make_smoothgrad(network, settings):
 
     method = NoiseTunnel(Saliency(network))
 
-    def explain(images, columns):
+    def explain(images, baselines, columns):
         rows = zip(images.split(1), columns.split(1))
         return torch.cat([one(image, column, len(images)) for image, column in rows])
 

@@ -22,19 +22,30 @@ def make_propagation(network, composite):
     Returns
     -------
     explain : callable
-        Takes images of shape (n, C, H, W) and a column of the scores for each; gives relevance
-        in the images' shape.
+        Takes images of shape (n, C, H, W), as many baselines and a column of the scores for each;
+        gives relevance in the images' shape.
     """
     canonical = canonize(network)
     bias = canonical[-1].bias
 
-    def explain(images, columns):
+    def propagate(images, columns, constant):
         def evidence(scores):
-            # The score's constant part is no evidence of the image's.
             chosen = torch.nn.functional.one_hot(columns, scores.shape[1])
-            return (scores - bias) * chosen
+            return (scores - constant(scores)) * chosen
 
         with Gradient(canonical, make_composite(composite, images)) as attributor:
             return attributor(images, evidence)[1]
 
-    return explain
+    def explain_alone(images, baselines, columns):
+        # The score's constant part is no evidence of the image's.
+        return propagate(images, columns, lambda scores: bias)
+
+    def explain_difference(images, baselines, columns):
+        # The rule looks for the baselines in the second half of the batch.
+        def of_baselines(scores):
+            return scores.chunk(2)[1].repeat(2, 1)
+
+        both = torch.cat([images, baselines])
+        return propagate(both, columns.repeat(2), of_baselines).chunk(2)[0]
+
+    return explain_difference if composite == "difference" else explain_alone

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_cellfate.inspection._pipelines import find_image_estimator
-from sklearn_cellfate.inspection._relevance._relevance import attribute_images, check_settings
+from sklearn_cellfate.inspection._relevance._attribution import Attribution, check_settings
 from sklearn_cellfate.metrics import ms_ssim
 
 __all__ = ["parameter_randomization"]
@@ -30,7 +30,7 @@ def parameter_randomization(
     target=None,
     *,
     method="lrp",
-    composite="epsilon_plus_flat",
+    composite=None,
     cascade=True,
     batch_size=None,
     random_state=None,
@@ -52,7 +52,7 @@ def parameter_randomization(
         What to explain; by default the class that the intact network predicts for each image.
     method : str, default="lrp"
         See :func:`relevance`.
-    composite : str, default="epsilon_plus_flat"
+    composite : str, default=None
         See :func:`relevance`.
     cascade : bool, default=True
         Whether layers above stay shuffled; False shuffles one layer at a time.
@@ -89,15 +89,16 @@ def parameter_randomization(
     ['classifier', 'features.4', 'features.3', 'features.2', 'features.1', 'features.0']
     """
     random_state = check_random_state(random_state)
-    settings = check_settings(method, composite, batch_size, random_state=random_state)
+    settings = check_settings(method, composite, batch_size=batch_size, random_state=random_state)
     image_estimator, images = find_image_estimator(estimator, X)
-    maps, columns = attribute_images(image_estimator, images, target, settings)
+    intact = Attribution(image_estimator, images, target, settings)
+    maps = intact.maps()
     shuffled, rows = deepcopy(image_estimator), []
     for name, _ in reversed(_layers(image_estimator)):
         if not cascade:
             shuffled = deepcopy(image_estimator)
         _shuffle(dict(_layers(shuffled))[name], random_state)
-        found, _ = attribute_images(shuffled, images, target, settings, columns)
+        found = Attribution(shuffled, images, target, settings, intact.columns).maps()
         rows.append({"layer": name, **_compare(maps, found)})
     return pd.DataFrame(rows)
 

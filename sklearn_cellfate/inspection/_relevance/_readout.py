@@ -19,12 +19,15 @@ class Readout:
         A row a score.
     bias : ndarray of shape (n_scores,)
         The constant part of each.
+    names : ndarray of shape (n_scores,)
+        The classes, or the names of the latent features.
     column : int or None
         The score that was asked for; None where each image's largest is meant.
     """
 
     weight: np.ndarray
     bias: np.ndarray
+    names: np.ndarray
     column: int | None
 
 
@@ -59,12 +62,13 @@ def find_readout(estimator, target):
     if len(matches) or (target is None and len(classes)):
         net = estimator.net_
         logits = _logits_of_head(estimator) if is_autoencoder else net.classifier_weights()
-        return Readout(*_contrasts(*logits), matches[0] if len(matches) else None)
+        return Readout(*_contrasts(*logits), classes, matches[0] if len(matches) else None)
     n_latents = estimator._n_features_out if is_autoencoder else 0
     column = _latent_number(target, n_latents, with_classes=len(classes) > 0)
     if column is None:
         raise ValueError(_describe_targets(estimator, target, classes, n_latents))
-    return Readout(np.eye(n_latents), np.zeros(n_latents), column)
+    names = np.array([f"latent {number}" for number in range(n_latents)], dtype=object)
+    return Readout(np.eye(n_latents), np.zeros(n_latents), names, column)
 
 
 def find_columns(estimator, labels, n_images):

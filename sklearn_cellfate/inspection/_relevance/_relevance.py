@@ -1,37 +1,20 @@
 """Which pixels speak for a class: layer-wise relevance propagation and gradients."""
 
-from dataclasses import dataclass
-from importlib.util import find_spec
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_cellfate._validation import images_like
-from sklearn_cellfate.inspection._pipelines import find_image_estimator
-from sklearn_cellfate.inspection._relevance._readout import find_columns, find_readout
-from sklearn_cellfate.table import image_column_names, listing
+from sklearn_cellfate.inspection._pipelines import find_explained
+from sklearn_cellfate.inspection._relevance._attribution import Attribution, check_settings
+from sklearn_cellfate.inspection._relevance._patches import attribute_patches
+from sklearn_cellfate.inspection._relevance._readout import find_columns
+from sklearn_cellfate.patches import PatchClassifier
+from sklearn_cellfate.table import image_column_names
 
-__all__ = ["attribute_images", "relevance"]
-
-METHODS = ("lrp", "gradient", "input_x_gradient", "integrated_gradients", "smoothgrad")
-COMPOSITE_NAMES = ("epsilon_plus_flat", "epsilon_gamma", "epsilon_gamma_box", "alpha_beta")
-# What each method needs that is not always installed.
-PACKAGES = {"lrp": "zennit", "integrated_gradients": "captum", "smoothgrad": "captum"}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How maps are made; see the parameters of :func:`relevance`."""
-
-    method: str = "lrp"
-    composite: str = "epsilon_plus_flat"
-    batch_size: int | None = None
-    n_samples: int = 50
-    noise: float = 0.15
-    seed: int = 0
+__all__ = ["relevance"]
 
 
 @validate_params(
@@ -39,6 +22,7 @@ class Settings:
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "n_samples": [Interval(Integral, 1, None, closed="left")],
         "noise": [Interval(Real, 0, None, closed="left")],
+        "return_scores": ["boolean"],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -49,18 +33,21 @@ def relevance(
     target=None,
     *,
     method="lrp",
-    composite="epsilon_plus_flat",
+    composite=None,
+    baseline=None,
     batch_size=None,
     n_samples=50,
     noise=0.15,
+    return_scores=False,
     random_state=None,
 ):
     """Map which pixels speak for a class, and which against it.
 
     Positive relevance speaks for the class, negative against it. With ``method="lrp"`` the map of
-    an image sums up to the score of the class, less its constant part: the score is shared out
-    among the pixels, layer by layer. Believe a map only as far as it has been tested: see
-    :func:`~sklearn_cellfate.metrics.pixel_flipping` and :func:`parameter_randomization`.
+    an image sums up to the score of the class, less a part that no pixel has (`return_scores`):
+    the score is shared out among the pixels, layer by layer. Believe a map only as far as it has
+    been tested: see :func:`~sklearn_cellfate.metrics.pixel_flipping` and
+    :func:`parameter_randomization`.
 
     Parameters
     ----------
@@ -69,7 +56,8 @@ def relevance(
         :class:`~sklearn_cellfate.neural_network.AAEClassifier` or
         :class:`~sklearn_cellfate.neural_network.AdversarialAutoencoder`, or a pipeline with one
         inside. What is explained is the network's own score, not what later steps make of it. Of
-        a :class:`~sklearn_cellfate.patches.PatchClassifier` take ``estimator_`` and patches.
+        a :class:`~sklearn_cellfate.patches.PatchClassifier` around one, the mean score of the
+        patches that count.
     X : DataFrame with one image column, or array of shape (n, H, W), (n, C, H, W) or \
 (n, n_features)
         Images of the shape fitted on.
@@ -82,17 +70,27 @@ def relevance(
     method : {"lrp", "gradient", "input_x_gradient", "integrated_gradients", "smoothgrad"}, \
 default="lrp"
         Layer-wise relevance propagation [1]_; the gradient of the score; that times the pixels;
-        their integral from an empty image [2]_, whose maps sum up to the difference between the
-        scores of both; the mean gradient over noisy copies [3]_. The empty image is the mean
-        pixel of the training images for EfficientNet, the dark end of the scale for autoencoders.
-    composite : {"epsilon_plus_flat", "epsilon_gamma", "epsilon_gamma_box", "alpha_beta"}, \
-default="epsilon_plus_flat"
-        Rules of layer-wise relevance propagation [4]_, for convolutions and residual sums. With
-        "plus", a neuron's relevance goes to the inputs that have the sign of its sum; with
-        "gamma" (0.25), to all inputs, those more; with "alpha_beta" (2, 1), twice to those and
-        once, with opposite sign, to the others: such maps have the most contrast and the most
-        noise. The first convolution shares evenly among its pixels ("flat"), by how far each
-        pixel is from the image's extremes ("box"), or by the same rule as the others.
+        their integral from `baseline` to the image [2]_, whose maps sum up to the difference
+        between the scores of both; the mean gradient over noisy copies [3]_.
+    composite : {"difference", "epsilon_plus_flat", "epsilon_gamma", "epsilon_gamma_box", \
+"alpha_beta"}, default=None
+        Rules of layer-wise relevance propagation [4]_. By default "difference" for autoencoders
+        and "epsilon_plus_flat" for EfficientNet.
+
+        "difference", for autoencoders only, shares out by how far the pixels of the image and of
+        `baseline` lie apart [5]_. The others share out by the pixels themselves, and differ in
+        convolutions and residual sums. With "plus", a neuron's relevance goes to the inputs that
+        have the sign of its sum; with "gamma" (0.25), to all inputs, those more; with
+        "alpha_beta" (2, 1), twice to those and once, with opposite sign, to the others: such maps
+        have the most contrast and the most noise. The first convolution shares evenly among its
+        pixels ("flat"), by how far each pixel is from the image's extremes ("box"), or by the
+        same rule as the others.
+    baseline : {"border", "empty"} or array-like of shape (C, H, W), default=None
+        What "difference" and "integrated_gradients" compare an image with: a flat image as bright
+        as the median of its own outermost pixels, in each channel; the network's zero, which is
+        the mean pixel of the training images for EfficientNet and the dark end of the scale for
+        autoencoders; or an image of yours, as the network sees images. By default "border" for
+        autoencoders, which see a cell in the middle, and "empty" for EfficientNet.
     batch_size : int, default=None
         Images at a time; with ``augment=True`` each counts as often as it is turned. By default
         as many as fit into a quarter of a million pixels.
@@ -100,6 +98,8 @@ default="epsilon_plus_flat"
         Steps of integrated gradients, noisy copies of SmoothGrad.
     noise : float, default=0.15
         Standard deviation of SmoothGrad's noise, relative to the range of an image's pixels.
+    return_scores : bool, default=False
+        Whether to return, too, what the maps ought to sum up to.
     random_state : int, RandomState instance or None, default=None
         Seed of SmoothGrad's noise, which is the same for every image.
 
@@ -112,6 +112,14 @@ default="epsilon_plus_flat"
         unit of the network's pixels (a standard deviation of the training images for
         EfficientNet, their range for autoencoders). With ``augment=True`` the mean over the
         symmetries of an image, as the score is.
+    scores : DataFrame with one row an image, only with ``return_scores=True``
+        - ``target``: the class, or name of the latent feature;
+        - ``score``: its score;
+        - ``constant``: the part of the score that no pixel has. For "difference" and
+          "integrated_gradients" the score of the baseline, for other rules the constant of the
+          score's last layer, NaN for other methods, whose maps sum up to nothing;
+        - ``relevance``: the sum of the map. What it and ``constant`` lack to ``score`` is lost:
+          to biases of the layers in "lrp", to too few `n_samples` in "integrated_gradients".
 
     Raises
     ------
@@ -135,9 +143,16 @@ default="epsilon_plus_flat"
     form that the rules are made for. Batch norm is folded into the convolution before it, spectral
     norm into the weights; residual sums become layers of their own; gates of squeeze and
     excitation count as constants; activations, and batch norm with no convolution before it, pass
-    relevance on. Biases take no share but where they are all there is: where no input of a neuron
-    contributes, as in the empty parts of an autoencoder's layers, its bias keeps the relevance.
-    So the sum is exact for EfficientNet and nearly so for autoencoders.
+    relevance on.
+
+    Biases cancel in "difference", as image and baseline have the same, so its sums are exact. By
+    the other rules biases take no share but where they are all there is: where no input of a
+    neuron contributes, its bias keeps the relevance. EfficientNet has next to no such neurons, and
+    its sums are exact to a part in a million. Autoencoders have many, most where cells are masked
+    and all pixels 0: in single images "epsilon_gamma" and "alpha_beta" leave more than half of
+    the score with biases, "epsilon_plus_flat" less; see `return_scores`. "epsilon_plus_flat" also
+    spreads over the whole image what the network says of any cell, so that the maps of different
+    cells are alike; the most so where there is no mask.
 
     References
     ----------
@@ -149,6 +164,8 @@ default="epsilon_plus_flat"
        doi:10.48550/arXiv.1706.03825.
     .. [4] Montavon et al. (2019), Layer-wise relevance propagation: an overview,
        doi:10.1007/978-3-030-28954-6_10.
+    .. [5] Shrikumar, Greenside and Kundaje (2017), Learning important features through propagating
+       activation differences, doi:10.48550/arXiv.1704.02685, the rescale rule.
 
     Examples
     --------
@@ -170,76 +187,26 @@ default="epsilon_plus_flat"
     settings = check_settings(
         method,
         composite,
-        batch_size,
+        random_state=random_state,
+        baseline=baseline,
+        batch_size=batch_size,
         n_samples=n_samples,
         noise=noise,
-        random_state=random_state,
     )
-    image_estimator, images = find_image_estimator(estimator, X)
+    explained, images = find_explained(estimator, X)
+    maps, scores = _attribute(explained, images, target, settings, return_scores)
+    is_table = isinstance(X, pd.DataFrame) and image_column_names(X)
+    shaped = maps if is_table or isinstance(X, pd.Series) else images_like(X, maps)
+    if not return_scores:
+        return shaped
+    return shaped, scores.assign(relevance=maps.sum((1, 2, 3), dtype=float))
+
+
+def _attribute(explained, images, target, settings, with_scores):
+    if isinstance(explained, PatchClassifier):
+        return attribute_patches(explained, images, target, settings)
     columns = None
     if np.ndim(target) == 1:
-        columns, target = find_columns(image_estimator, target, len(images)), None
-    maps, _ = attribute_images(image_estimator, images, target, settings, columns)
-    is_table = isinstance(X, pd.DataFrame) and image_column_names(X)
-    return maps if is_table or isinstance(X, pd.Series) else images_like(X, maps)
-
-
-def check_settings(method, composite, batch_size, *, n_samples=50, noise=0.15, random_state):
-    """Return the settings, or say which name is unknown or which package missing."""
-    for name, value, known in (
-        ("method", method, METHODS),
-        ("composite", composite, COMPOSITE_NAMES),
-    ):
-        if value not in known:
-            raise ValueError(f"{name} must be one of {listing(known)}, found {value!r}.")
-    package = PACKAGES.get(method)
-    if package is not None and find_spec(package) is None:
-        raise ImportError(
-            f'method={method!r} needs {package}: pip install "sklearn-cellfate[lrp]"'
-        )
-    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    return Settings(method, composite, batch_size, n_samples, noise, seed)
-
-
-def attribute_images(image_estimator, images, target, settings, columns=None):
-    """Map the relevance of images as a network's estimator takes them.
-
-    Parameters
-    ----------
-    image_estimator : AdversarialAutoencoder, AAEClassifier or EfficientNetClassifier
-        Fitted.
-    images : ndarray of shape (n, C, H, W), float32
-        As it was fitted on.
-    target : class label, "latent k", int or None
-        See :func:`relevance`.
-    settings : Settings
-        How.
-    columns : ndarray of shape (n,), int, default=None
-        Score to explain for each image, instead of that which `target` says.
-
-    Returns
-    -------
-    maps : ndarray of shape (n, C, H, W), float32
-    columns : ndarray of shape (n,), int
-        The score explained for each image.
-    """
-    from sklearn_cellfate.inspection._relevance._attribution_network import Views, copy_network
-
-    readout = find_readout(image_estimator, target)
-    network = copy_network(image_estimator, readout)
-    views = Views(image_estimator, image_estimator._scale(images), network, settings.batch_size)
-    if columns is None and readout.column is not None:
-        columns = np.full(len(images), readout.column)
-    if columns is None:
-        columns = views.score(network).argmax(axis=1)
-    return views.explain(_make_explainer(network, settings), columns), columns
-
-
-def _make_explainer(network, settings):
-    if settings.method == "lrp":
-        from sklearn_cellfate.inspection._relevance._lrp import make_propagation
-
-        return make_propagation(network, settings.composite)
-    from sklearn_cellfate.inspection._relevance import _gradients
-
-    return getattr(_gradients, f"make_{settings.method}")(network, settings)
+        columns, target = find_columns(explained, target, len(images)), None
+    attribution = Attribution(explained, images, target, settings, columns)
+    return attribution.maps(), attribution.scores() if with_scores else None
