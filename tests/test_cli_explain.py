@@ -16,6 +16,8 @@ from sklearn_cellfate.neural_network import (
     AdversarialAutoencoder,
     EfficientNetClassifier,
 )
+from sklearn_cellfate.patches import PatchClassifier
+from sklearn_cellfate.preprocessing import PatchNormalizer
 
 AAE = AAEClassifier(pretrain_epochs=1, max_epochs=3, random_state=0)
 
@@ -53,6 +55,8 @@ def test_an_autoencoder_shows_its_pixels_and_its_latent_features(files, cells, t
     np.testing.assert_array_equal(explained["prediction"], model.predict(cells)[rows])
     expected = relevance(model, cells.iloc[rows], explained["prediction"])
     np.testing.assert_allclose(to_images(explained["relevance"]), expected, rtol=1e-5)
+    total = expected.sum((1, 2, 3)) + explained["constant"]
+    np.testing.assert_allclose(total, explained["score"], rtol=1e-4, atol=1e-5)
 
 
 def test_the_class_to_explain_can_be_named(files, cells, tmp_path):
@@ -73,6 +77,20 @@ def test_a_network_without_decoder_shows_its_pixels(cells, tmp_path):
     paths = tmp_path / "model.joblib", tmp_path / "cells.parquet"
     assert run("explain", *paths, "-o", output, "--cells", "2") == 0
     assert {path.name for path in output.iterdir()} == {"relevance.png", "relevance.parquet"}
+
+
+def test_large_images_judged_by_their_patches(cells, tmp_path):
+    write_cells(cells, tmp_path / "cells.parquet")
+    network = EfficientNetClassifier("tiny", max_epochs=1, random_state=0)
+    model = PatchClassifier(make_pipeline(PatchNormalizer(), network), 6)
+    joblib.dump(model.fit(cells, cells["fate"]), tmp_path / "model.joblib")
+    output = tmp_path / "why"
+    paths = tmp_path / "model.joblib", tmp_path / "cells.parquet"
+    assert run("explain", *paths, "-o", output, "--cells", "3", "--target", "dies") == 0
+    assert {path.name for path in output.iterdir()} == {"relevance.png", "relevance.parquet"}
+    explained = read_cells(output / "relevance.parquet")
+    expected = relevance(model, cells.iloc[explained["row"].to_numpy()], "dies")
+    np.testing.assert_allclose(to_images(explained["relevance"]), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +122,7 @@ def test_a_model_that_does_not_look_at_images(cells, tmp_path, capsys):
 
 
 def test_a_missing_package_is_named_with_its_extra(files, tmp_path, capsys, monkeypatch):
-    where = "sklearn_cellfate.inspection._relevance._relevance.find_spec"
+    where = "sklearn_cellfate.inspection._relevance._attribution.find_spec"
     monkeypatch.setattr(where, lambda name: None)
     assert run("explain", *files, "-o", tmp_path / "why") == 2
     error = capsys.readouterr().err

@@ -598,7 +598,7 @@ def test_display_has_a_panel_for_each_question():
         method=["remove", "gradient", "scramble"],
     )
     labels = [ax.get_ylabel() for ax in display.axes_]
-    assert labels[:2] == ["log10 power density", "change of probability"]
+    assert labels[:2] == ["log10 power density\n(intensity² µm²)", "change of probability"]
     assert labels[2].startswith("gradient energy")
     assert display.axes_[-1].get_xlabel() == "spatial frequency (cycles/µm)"
     names = [text.get_text() for text in display.axes_[1].get_legend().get_texts()]

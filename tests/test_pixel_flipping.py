@@ -104,6 +104,17 @@ def test_decision_values_of_either_class():
     assert result.score_name == "decision value of no"
 
 
+def test_decision_values_are_called_log_odds_where_they_are():
+    class Logistic(CornerReader):
+        def predict_proba(self, X):
+            yes = 1 / (1 + np.exp(-self.decision_function(X)))
+            return np.column_stack([1 - yes, yes])
+
+    options = OPTIONS | {"response_method": "decision_function", "target": "yes"}
+    result = pixel_flipping(Logistic().fit(), IMAGES, IMAGES, **options)
+    assert result.score_name == "log odds of yes"
+
+
 def test_fills():
     def first_step(fill):
         options = OPTIONS | {"fill": fill}

@@ -352,18 +352,15 @@ def test_maps_of_an_autoencoder_are_of_the_cell_and_not_of_its_background():
     def judge(**how):
         maps = relevance(model, images, "spot", **how)
         alike = np.corrcoef(maps.reshape(len(maps), -1))[np.triu_indices(len(maps), 1)].mean()
-        mass = relevance_mass(maps, spots).mean() / spots.mean()
-        flipped = pixel_flipping(
-            model, images, maps, target="spot", max_share=0.3, n_random=3, random_state=0
-        )
-        return alike, mass, flipped.gain
+        options = {"target": "spot", "max_share": 0.3, "n_random": 3, "random_state": 0}
+        gain = pixel_flipping(model, images, maps, **options).gain
+        return alike, relevance_mass(maps, spots).mean() / spots.mean(), gain
 
     alike, mass, gain = judge()
-    alike_of_plus, mass_of_plus, gain_of_plus = judge(composite="epsilon_plus_flat")
-    print(alike, mass, gain, alike_of_plus, mass_of_plus, gain_of_plus)
-    assert alike < 0.4 < alike_of_plus
-    assert mass > 5 and mass > 1.5 * mass_of_plus
-    assert gain > gain_of_plus > 0
+    alike_of_plus, mass_of_plus, _ = judge(composite="epsilon_plus_flat")
+    assert alike < 0.3 and alike < alike_of_plus - 0.1
+    assert mass > 10 and mass > 1.4 * mass_of_plus
+    assert gain > 0.5
 
 
 # Targets
@@ -551,6 +548,8 @@ def test_blank_patches_have_no_relevance_and_overlapping_ones_add_up():
 
 def test_patches_stand_in_pipelines_and_have_a_class_each():
     model, images = patch_classifier(tiny())
+    display = RelevanceDisplay.from_estimator(model, images, "dies")
+    assert display.axes_[1, 0].images[0].get_array().shape == (24, 24)
     table = pd.DataFrame({"image": image_column(images)})
     in_pipeline = make_pipeline(FunctionTransformer(), model)
     labels = ["dies", "divides", "dies"]
@@ -658,10 +657,55 @@ def test_the_display_shows_a_symmetrical_scale(models):
     assert display.axes_.shape == (2, 3)
     (low, high) = display.axes_[1, 0].images[0].get_clim()
     assert high == -low == display.limit_ > 0
-    assert f"{display.limit_:.2g}" in display.figure_.axes[-1].get_ylabel()
-    assert "divides" in display.figure_.axes[-1].get_ylabel()
+    assert len({ax.images[0].get_clim() for ax in display.axes_[0]}) == 1
+    label = display.figure_.axes[-1].get_ylabel()
+    assert label.startswith("relevance for divides\n(log odds)")
+    assert f"{display.limit_:.2g}" in label
     with pytest.raises(ValueError, match="one shape"):
         RelevanceDisplay(images, images[:2])
+
+
+def test_many_images_go_on_in_rows_below():
+    images = np.arange(10.0)[:, None, None] * np.ones((10, 4, 4))
+    display = RelevanceDisplay(images, images).plot(n_columns=4)
+    assert display.axes_.shape == (2, 10)
+    shown = [[ax.images[0].get_array()[0, 0] for ax in row] for row in display.axes_]
+    assert shown == [list(range(10))] * 2
+    places = [ax.get_subplotspec() for ax in display.axes_.T.ravel()]
+    rows = [place.rowspan.start for place in places]
+    assert rows == [0, 1] * 4 + [2, 3] * 4 + [4, 5] * 2
+
+
+def test_the_display_divides_the_place_of_a_given_axes():
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2)
+    display = RelevanceDisplay(np.ones((3, 2, 4, 4)), np.ones((3, 4, 4)), channel=1)
+    assert display.plot(ax=axes[1]).figure_ is figure
+
+
+@pytest.mark.parametrize(
+    "name, target, method, words",
+    [
+        ("AAE", None, "lrp", "relevance for the predicted class\n(log odds)"),
+        ("AAE", ["dies"] * 3, "lrp", "relevance for the class of each image\n(log odds)"),
+        ("AAE", "latent 1", "lrp", "relevance for latent 1\n(unit of the latent feature)"),
+        ("three classes", "a", "lrp", "relevance for a\n(logit over the mean of the others)"),
+        ("EfficientNet", "dies", "gradient", "(log odds per unit of the network's pixels)"),
+    ],
+)
+def test_colour_bars_have_a_unit(models, name, target, method, words):
+    estimator, images = models[name]
+    display = RelevanceDisplay.from_estimator(estimator, images, target, method=method)
+    assert words in display.figure_.axes[-1].get_ylabel()
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
 
 
 def test_each_image_may_have_a_class_of_its_own(spots):

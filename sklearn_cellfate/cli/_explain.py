@@ -57,15 +57,15 @@ def _explain(options):
     model = load_model(options.model)
     table, _ = first_frames(read_cells(options.table))
     _check_table(options, table)
-    from sklearn_cellfate.inspection._pipelines import find_image_estimator
+    from sklearn_cellfate.inspection._pipelines import find_explained
 
-    network, _ = find_image_estimator(model, table)
+    explained, _ = find_explained(model, table)
     files = {}
-    if hasattr(network, "classes_") or options.target is not None:
+    if hasattr(explained, "classes_") or options.target is not None:
         files |= _explain_pixels(options, model, table)
     else:
         print("no relevance: the autoencoder knows no classes; name --target 'latent 0'")
-    if hasattr(network, "inverse_transform") and len(table) > 1:
+    if hasattr(explained, "inverse_transform") and len(table) > 1:
         files |= _explain_latents(options, model, table)
     elif options.features:
         print("no correlations: they need an autoencoder and several cells")
@@ -94,35 +94,39 @@ def _check_table(options, table):
 def _explain_pixels(options, model, table):
     """Files about some cells' relevance, by name, each with what writes it."""
     from sklearn_cellfate.inspection import RelevanceDisplay, relevance
-    from sklearn_cellfate.inspection._pipelines import find_image_estimator
+    from sklearn_cellfate.inspection._pipelines import find_explained
+    from sklearn_cellfate.inspection._relevance._units import describe_relevance
 
     target = _find_class(options.target, model.classes_)
     predicted = model.predict(table)
     rows = _choose_rows(predicted, options.cells, options.seed)
     chosen = table.iloc[rows]
-    _, images = find_image_estimator(model, chosen)
-    maps = relevance(
+    explained, images = find_explained(model, chosen)
+    asked = predicted[rows] if target is None else target
+    maps, scores = relevance(
         model,
         chosen,
-        predicted[rows] if target is None else target,
+        asked,
         method=options.method,
+        return_scores=True,
         random_state=options.seed,
-    ).reshape(images.shape)
-    explained = names_of_rows(chosen).assign(
+    )
+    written = names_of_rows(chosen).assign(
         row=rows,
         prediction=predicted[rows],
         image=image_column(images),
-        relevance=image_column(maps),
+        relevance=image_column(maps.reshape(len(maps), -1, *images.shape[2:])),
+        score=scores["score"].to_numpy(),
+        constant=scores["constant"].to_numpy(),
     )
 
     def write_figure(path):
         names = [f"row {row}: {label}" for row, label in zip(rows, predicted[rows])]
-        what = "the predicted class" if target is None else target
-        unit = f"{options.method} relevance for {what}"
+        unit = f"{options.method} {describe_relevance(explained, target, options.method)}"
         _save(path, lambda: RelevanceDisplay(images, maps, names=names, unit=unit).plot())
 
     return {
-        "relevance.parquet": lambda path: write_cells(explained, path),
+        "relevance.parquet": lambda path: write_cells(written, path),
         "relevance.png": write_figure,
     }
 

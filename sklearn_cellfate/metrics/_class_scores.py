@@ -2,11 +2,19 @@
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cellfate.table import listing
 
-__all__ = ["check_responds", "class_number", "class_numbers", "respond", "score_class"]
+__all__ = [
+    "are_log_odds",
+    "check_responds",
+    "class_number",
+    "class_numbers",
+    "respond",
+    "score_class",
+]
 
 
 def class_number(estimator, label):
@@ -69,6 +77,14 @@ def respond(estimator, X, response_method):
     responses = np.asarray(getattr(estimator, response_method)(X), dtype=np.float64)
     # A decision between two classes is one number, for the second and against the first.
     return np.column_stack([-responses, responses]) if responses.ndim == 1 else responses
+
+
+def are_log_odds(estimator, X, decisions):
+    """Whether decision values, (n, 2), are logarithms of odds; distances to a margin are not."""
+    if decisions.shape[1] != 2 or not hasattr(estimator, "predict_proba"):
+        return False
+    expected = respond(estimator, X, "predict_proba")
+    return np.allclose(expit(decisions), expected, atol=1e-5)
 
 
 def check_responds(estimator, response_method):

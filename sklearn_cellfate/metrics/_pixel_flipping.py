@@ -10,7 +10,12 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_cellfate._validation import images_like, read_images
-from sklearn_cellfate.metrics._class_scores import class_numbers, respond, score_class
+from sklearn_cellfate.metrics._class_scores import (
+    are_log_odds,
+    class_numbers,
+    respond,
+    score_class,
+)
 from sklearn_cellfate.metrics._relevance import sum_channels
 
 __all__ = ["pixel_flipping"]
@@ -177,12 +182,15 @@ def pixel_flipping(
             scores.append(score_class(estimator, changed, numbers, response_method))
         return np.stack(scores)
 
+    kind = "probability"
+    if response_method == "decision_function":
+        kind = "log odds" if are_log_odds(estimator, X, whole) else "decision value"
     informed = follow(_places(relevance, patches, rng))
     any_order = np.tile(np.arange(n_patches), (len(images), 1))
     blind = np.stack([follow(rng.permuted(any_order, axis=1)) for _ in range(n_random)])
     return Bunch(
         **_areas(counts / n_patches, informed, blind, estimator.classes_[numbers]),
-        score_name=_name(response_method, target),
+        score_name=_name(kind, target),
     )
 
 
@@ -271,8 +279,7 @@ def _tidy(shares, informed, blind):
     )
 
 
-def _name(response_method, target):
-    kind = {"predict_proba": "probability", "decision_function": "decision value"}[response_method]
+def _name(kind, target):
     if target is None:
         return f"{kind} of the predicted class"
     return f"{kind} of {target}" if np.ndim(target) == 0 else f"{kind} of the target class"

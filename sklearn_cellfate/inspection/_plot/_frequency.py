@@ -29,6 +29,7 @@ class FrequencyDisplay:
     One panel each for the spectra (mean and one standard deviation to either side), the change of
     score when a band is removed, exchanged or scrambled, and the energy of the gradient (means and
     95 % intervals), above one another on one axis of frequency, with wavelengths on top.
+    Intensity is in the unit of the pixels.
 
     Parameters
     ----------
@@ -176,8 +177,15 @@ class FrequencyDisplay:
             ax.fill_between(
                 frequency, part["low"], part["high"], color=colour, alpha=0.2, linewidth=0
             )
-        log = "log10 " if self.spectra.spectrum.log else ""
-        ax.set_ylabel(f"{log}power {self.spectra.spectrum.scaling}")
+        ax.set_ylabel(self._power_label())
+
+    def _power_label(self):
+        spectrum = self.spectra.spectrum
+        unit = "intensity²"
+        if spectrum.scaling == "density":  # per area of the frequency plane
+            unit += " µm²" if self.unit.endswith("um") else " pixel²"
+        log = "log10 " if spectrum.log else ""
+        return f"{log}power {spectrum.scaling}\n({unit})"
 
     def _draw_bands(self, ax, quantity):
         table = self.sensitivity.table

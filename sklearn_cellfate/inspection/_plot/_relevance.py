@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from sklearn_cellfate.inspection._pipelines import find_image_estimator
+from sklearn_cellfate.inspection._pipelines import find_explained
+from sklearn_cellfate.inspection._plot._panels import panel_grid
 from sklearn_cellfate.inspection._relevance._relevance import relevance
+from sklearn_cellfate.inspection._relevance._units import describe_relevance
 from sklearn_cellfate.table import to_images
 
 __all__ = ["RelevanceDisplay"]
@@ -16,14 +18,15 @@ class RelevanceDisplay:
     """Images with their relevance maps below.
 
     Red speaks for the target, blue against it, white is no relevance. All maps share one
-    symmetrical scale, which the colour bar states; it covers 99.5 % of the pixels.
+    symmetrical scale, which the colour bar states; it covers 99.5 % of the pixels. All images
+    share one scale too, so that dark cells look dark.
 
     Parameters
     ----------
     images : ndarray of shape (n, H, W) or (n, C, H, W)
         Images.
-    maps : ndarray of the same shape
-        Their relevance; summed over channels.
+    maps : ndarray of shape (n, H, W) or (n, C, H, W)
+        Their relevance, which is summed over channels.
     masks : ndarray of bool of shape (n, H, W), default=None
         Outlined in image and map, such as the true place of the evidence.
     names : sequence of str of length n, default=None
@@ -36,6 +39,7 @@ class RelevanceDisplay:
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (2, n)
+        Those of the images, and those of their maps.
     figure_ : matplotlib Figure
     limit_ : float
         Relevance at which the colours end.
@@ -52,10 +56,11 @@ class RelevanceDisplay:
 
     def __init__(self, images, maps, *, masks=None, names=None, channel=0, unit="relevance"):
         self.images, self.maps = to_images(np.asarray(images)), to_images(np.asarray(maps))
-        if self.images.shape != self.maps.shape:
+        sizes = [(len(part), *part.shape[2:]) for part in (self.images, self.maps)]
+        if sizes[0] != sizes[1]:
             raise ValueError(
-                f"images and maps must have one shape, found {self.images.shape} and "
-                f"{self.maps.shape}."
+                "images and maps must have one shape, but for their channels; found "
+                f"{self.images.shape} and {self.maps.shape}."
             )
         self.masks = None if masks is None else np.asarray(masks, dtype=bool)
         self.names, self.channel, self.unit = names, channel, unit
@@ -74,7 +79,7 @@ class RelevanceDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, target=None, *, masks=None, names=None, channel=0, axes=None, **how
+        cls, estimator, X, target=None, *, masks=None, names=None, channel=0, ax=None, **how
     ):
         """Explain images and draw them.
 
@@ -88,8 +93,8 @@ class RelevanceDisplay:
             What to explain.
         masks, names, channel : as in the class
             What to draw beside.
-        axes : array of matplotlib Axes of shape (2, n), default=None
-            Where to draw.
+        ax : matplotlib Axes, default=None
+            See :meth:`plot`.
         **how : dict
             Further parameters of :func:`relevance`.
 
@@ -97,52 +102,55 @@ class RelevanceDisplay:
         -------
         display : RelevanceDisplay
         """
-        _, images = find_image_estimator(estimator, X)
-        maps = relevance(estimator, X, target, **how).reshape(images.shape)
-        unit = f"relevance for {target}"
-        if target is None:
-            unit = "relevance for the class that the network predicts"
-        elif np.ndim(target) == 1:
-            unit = "relevance for the class of each image"
+        explained, images = find_explained(estimator, X)
+        maps = np.reshape(relevance(estimator, X, target, **how), (len(images), -1))
+        maps = maps.reshape(len(images), -1, *images.shape[2:])
+        unit = describe_relevance(explained, target, how.get("method", "lrp"))
         display = cls(images, maps, masks=masks, names=names, channel=channel, unit=unit)
-        return display.plot(axes=axes)
+        return display.plot(ax=ax)
 
-    def plot(self, axes=None):
+    def plot(self, ax=None, *, n_columns=8):
         """Draw.
 
         Parameters
         ----------
-        axes : array of matplotlib Axes of shape (2, n), default=None
-            Where to draw; a new figure by default.
+        ax : matplotlib Axes, default=None
+            Its place is divided among the panels; it must come from ``subplots``. A new figure
+            by default.
+        n_columns : int, default=8
+            Images in a row, at most; more go on in rows below.
 
         Returns
         -------
         display : RelevanceDisplay
         """
-        n_images = len(self.images)
-        if axes is None:
-            import matplotlib.pyplot as plt
+        n_images, n_columns = len(self.images), min(len(self.images), n_columns)
+        n_rows = -(-n_images // n_columns)
+        size = (1.6 + 1.6 * n_columns, 0.4 + 3.5 * n_rows)
+        grid = panel_grid(ax, 2 * n_rows, n_columns, size)
+        # Rows of images and of maps in turn.
+        pairs = grid.reshape(n_rows, 2, n_columns).swapaxes(0, 1).reshape(2, -1)
+        for empty in pairs[:, n_images:].ravel():
+            empty.set_axis_off()
+        self.axes_, self.figure_ = pairs[:, :n_images], grid[0, 0].figure
+        self._draw(grid)
+        return self
 
-            size = (1.2 + 2.2 * n_images, 4.4)
-            _, axes = plt.subplots(2, n_images, figsize=size, layout="constrained")
-        axes = np.asarray(axes).reshape(2, n_images)
-        totals = self.maps.sum(axis=1)
+    def _draw(self, grid):
+        pixels, totals = self.images[:, self.channel], self.maps.sum(axis=1)
         self.limit_ = float(np.quantile(np.abs(totals), COVERED)) or 1.0
-        for column in range(n_images):
-            above, below = axes[:, column]
-            above.imshow(self.images[column, self.channel], cmap="gray")
+        brightness = {"vmin": pixels.min(), "vmax": np.quantile(pixels, COVERED)}
+        for column, (above, below) in enumerate(self.axes_.T):
+            above.imshow(pixels[column], cmap="gray", **brightness)
             shown = below.imshow(
                 totals[column], cmap="RdBu_r", vmin=-self.limit_, vmax=self.limit_
             )
             if self.names is not None:
-                above.set_title(self.names[column])
+                above.set_title(self.names[column], fontsize="small")
             for ax in (above, below):
                 ax.set(xticks=[], yticks=[])
                 if self.masks is not None and self.masks[column].any():
                     colour = "#E69F00" if ax is above else "black"
                     ax.contour(self.masks[column], [0.5], colors=colour, linewidths=0.8)
-        figure = axes[0, 0].figure
-        bar = figure.colorbar(shown, ax=axes, extend="both")
+        bar = self.figure_.colorbar(shown, ax=grid, extend="both")
         bar.set_label(f"{self.unit}\n(one scale for all, to ±{self.limit_:.2g})")
-        self.axes_, self.figure_ = axes, figure
-        return self
