@@ -661,8 +661,16 @@ def test_the_display_shows_a_symmetrical_scale(models):
     label = display.figure_.axes[-1].get_ylabel()
     assert label.startswith("relevance for divides\n(log odds)")
     assert f"{display.limit_:.2g}" in label
+    _, scores = relevance(estimator, images, "divides", return_scores=True)
+    written = [ax.get_xlabel() for ax in display.axes_[1]]
+    expected = [f"score {score:+.2g}" for score in scores["score"]]
+    assert [text.split("\n")[-1] for text in written] == expected
+    of_gradient = RelevanceDisplay.from_estimator(estimator, images, method="gradient")
+    assert of_gradient.axes_[1, 0].get_xlabel() == ""
     with pytest.raises(ValueError, match="one shape"):
         RelevanceDisplay(images, images[:2])
+    with pytest.raises(ValueError, match="scores has 2 entries for 3 images"):
+        RelevanceDisplay(images, images, scores=scores[:2])
 
 
 def test_many_images_go_on_in_rows_below():

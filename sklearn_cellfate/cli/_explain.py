@@ -121,9 +121,10 @@ def _explain_pixels(options, model, table):
     )
 
     def write_figure(path):
-        names = [f"row {row}: {label}" for row, label in zip(rows, predicted[rows])]
+        names = [f"row {row}, predicted {label}" for row, label in zip(rows, predicted[rows])]
         unit = f"{options.method} {describe_relevance(explained, target, options.method)}"
-        _save(path, lambda: RelevanceDisplay(images, maps, names=names, unit=unit).plot())
+        display = RelevanceDisplay(images, maps, names=names, unit=unit, scores=scores)
+        _save(path, display.plot)
 
     return {
         "relevance.parquet": lambda path: write_cells(written, path),

@@ -35,6 +35,9 @@ class RelevanceDisplay:
         Channel of the images to show.
     unit : str, default="relevance"
         Label of the colour bar.
+    scores : DataFrame with n rows, default=None
+        What :func:`relevance` returns beside the maps; written below them, so that what a map says
+        is seen beside what it does not.
 
     Attributes
     ----------
@@ -54,7 +57,9 @@ class RelevanceDisplay:
     (2, 3)
     """
 
-    def __init__(self, images, maps, *, masks=None, names=None, channel=0, unit="relevance"):
+    def __init__(
+        self, images, maps, *, masks=None, names=None, channel=0, unit="relevance", scores=None
+    ):
         self.images, self.maps = to_images(np.asarray(images)), to_images(np.asarray(maps))
         sizes = [(len(part), *part.shape[2:]) for part in (self.images, self.maps)]
         if sizes[0] != sizes[1]:
@@ -63,7 +68,7 @@ class RelevanceDisplay:
                 f"{self.images.shape} and {self.maps.shape}."
             )
         self.masks = None if masks is None else np.asarray(masks, dtype=bool)
-        self.names, self.channel, self.unit = names, channel, unit
+        self.names, self.channel, self.unit, self.scores = names, channel, unit, scores
         self._check()
 
     def _check(self):
@@ -72,8 +77,10 @@ class RelevanceDisplay:
             raise ValueError(
                 f"masks must have shape {(n_images, height, width)}, found {self.masks.shape}."
             )
-        if self.names is not None and len(self.names) != n_images:
-            raise ValueError(f"names has {len(self.names)} entries for {n_images} images.")
+        for name in ("names", "scores"):
+            given = getattr(self, name)
+            if given is not None and len(given) != n_images:
+                raise ValueError(f"{name} has {len(given)} entries for {n_images} images.")
         if self.channel not in range(n_channels):
             raise ValueError(f"channel={self.channel!r}, but there are {n_channels} channel(s).")
 
@@ -103,11 +110,11 @@ class RelevanceDisplay:
         display : RelevanceDisplay
         """
         explained, images = find_explained(estimator, X)
-        maps = np.reshape(relevance(estimator, X, target, **how), (len(images), -1))
+        maps, scores = relevance(estimator, X, target, return_scores=True, **how)
         maps = maps.reshape(len(images), -1, *images.shape[2:])
         unit = describe_relevance(explained, target, how.get("method", "lrp"))
-        display = cls(images, maps, masks=masks, names=names, channel=channel, unit=unit)
-        return display.plot(ax=ax)
+        what = {"masks": masks, "names": names, "channel": channel}
+        return cls(images, maps, **what, unit=unit, scores=scores).plot(ax=ax)
 
     def plot(self, ax=None, *, n_columns=8):
         """Draw.
@@ -126,7 +133,7 @@ class RelevanceDisplay:
         """
         n_images, n_columns = len(self.images), min(len(self.images), n_columns)
         n_rows = -(-n_images // n_columns)
-        size = (1.6 + 1.6 * n_columns, 0.4 + 3.5 * n_rows)
+        size = (1.6 + 1.6 * n_columns, 0.4 + 3.8 * n_rows)
         grid = panel_grid(ax, 2 * n_rows, n_columns, size)
         # Rows of images and of maps in turn.
         pairs = grid.reshape(n_rows, 2, n_columns).swapaxes(0, 1).reshape(2, -1)
@@ -152,5 +159,15 @@ class RelevanceDisplay:
                 if self.masks is not None and self.masks[column].any():
                     colour = "#E69F00" if ax is above else "black"
                     ax.contour(self.masks[column], [0.5], colors=colour, linewidths=0.8)
+        if self.scores is not None:
+            self._write_sums(self.axes_[1])
         bar = self.figure_.colorbar(shown, ax=grid, extend="both")
         bar.set_label(f"{self.unit}\n(one scale for all, to ±{self.limit_:.2g})")
+
+    def _write_sums(self, axes):
+        """Write below each map how much of the score it is, where there is such a sum."""
+        table = self.scores[["relevance", "constant", "score"]].to_numpy()
+        for ax, (of_map, constant, score) in zip(axes, table):
+            if np.isfinite(constant):
+                text = f"map {of_map:+.2g}\nconstant {constant:+.2g}\nscore {score:+.2g}"
+                ax.set_xlabel(text, fontsize="x-small")

@@ -90,7 +90,8 @@ default="lrp"
         as the median of its own outermost pixels, in each channel; the network's zero, which is
         the mean pixel of the training images for EfficientNet and the dark end of the scale for
         autoencoders; or an image of yours, as the network sees images. By default "border" for
-        autoencoders, which see a cell in the middle, and "empty" for EfficientNet.
+        autoencoders, which see a cell in the middle, and "empty" for EfficientNet. Of a cell that
+        fills its image the border is no background: name another.
     batch_size : int, default=None
         Images at a time; with ``augment=True`` each counts as often as it is turned. By default
         as many as fit into a quarter of a million pixels.
