@@ -72,7 +72,8 @@ def test_the_class_to_explain_can_be_named(files, cells, tmp_path):
 def test_a_network_without_decoder_shows_its_pixels(cells, tmp_path):
     write_cells(cells, tmp_path / "cells.parquet")
     network = EfficientNetClassifier("tiny", max_epochs=1, random_state=0)
-    joblib.dump(network.fit(cells, cells["fate"]), tmp_path / "model.joblib")
+    pipeline = make_pipeline(PatchNormalizer(), network)
+    joblib.dump(pipeline.fit(cells, cells["fate"]), tmp_path / "model.joblib")
     output = tmp_path / "why"
     paths = tmp_path / "model.joblib", tmp_path / "cells.parquet"
     assert run("explain", *paths, "-o", output, "--cells", "2") == 0

@@ -305,6 +305,27 @@ def test_one_wave_in_the_weights_is_one_band_in_the_gradient(border):
     assert density[len(EDGES) - 1 + KNOWN] == pytest.approx((24 * 32 - 1) / n_frequencies)
 
 
+@pytest.mark.parametrize("um", [0.2, 0.65, 3.0])
+@pytest.mark.parametrize("cycles", [3, 8, 14])
+def test_a_wave_of_known_length_is_found_in_cycles_per_micrometre(um, cycles):
+    weights, images = wave_weights((24, 32), cycles), noise(12, 1, 24, 32)
+    frequency = cycles / (32 * um)
+    how = {"bands": 6, "pixel_size": um}
+    removed = frequency_sensitivity(Linear(weights).fit(), images, target=1, **how)
+    sizes = removed.images.assign(size=removed.images["value"].abs())
+    loudest = sizes.groupby("band")["size"].mean().idxmax()
+    gradient = frequency_sensitivity(
+        OneLayer().set_weights(weights), images, method="gradient", **how
+    )
+    steepest, _, _ = strongest(gradient, "energy_share", "gradient", "idxmax")
+    assert removed.unit == "cycles/um" and loudest == steepest
+    band = removed.bands.loc[loudest]
+    assert band["frequency_low"] <= frequency <= band["frequency_high"]
+    power = PowerSpectrum(8, pixel_size=um).fit(images)
+    (found,) = power.transform(weights[None]).argmax(axis=1)
+    assert power.bin_edges_[found] <= frequency <= power.bin_edges_[found + 1]
+
+
 def test_with_augment_the_gradient_is_that_of_the_mean_over_symmetries():
     # Waves up and down cancel those across, of which they are the negative turned by 90 degrees.
     weights = wave_weights((24, 24), 6)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_cellfate.inspection._plot._comparison import metric_words
+from sklearn_cellfate.inspection._plot._panels import panel_grid
 
 __all__ = ["FeaturePairsDisplay"]
 
@@ -71,40 +72,32 @@ class FeaturePairsDisplay:
         }
         return cls(means, pairs.best, metric=pairs.metric)
 
-    def plot(self, axes=None):
+    def plot(self, ax=None):
         """Draw.
 
         Parameters
         ----------
-        axes : sequence of matplotlib Axes, default=None
-            Where to draw, one a model; a new figure by default.
+        ax : matplotlib Axes, default=None
+            Its place is divided among the panels, one a model; it must come from ``subplots``. A
+            new figure by default.
 
         Returns
         -------
         display : FeaturePairsDisplay
         """
         n_features = len(next(iter(self.means.values())))
-        if axes is None:
-            import matplotlib.pyplot as plt
-
-            side = 2.4 + 0.27 * n_features
-            _, axes = plt.subplots(
-                *(1, len(self.means)),
-                figsize=(side * len(self.means) + 0.8, side),
-                layout="constrained",
-                squeeze=False,
-            )
-        axes = np.ravel(axes)
+        side, n_models = 2.4 + 0.27 * n_features, len(self.means)
+        axes = panel_grid(ax, 1, n_models, (side * n_models + 0.8, side))[0]
         values = np.stack([table.to_numpy() for table in self.means.values()])
         scale = {"vmin": np.nanmin(values), "vmax": np.nanmax(values), "cmap": "viridis"}
-        for number, (ax, (model, table)) in enumerate(zip(axes, self.means.items())):
+        for number, (panel, (model, table)) in enumerate(zip(axes, self.means.items())):
             # The first feature is never second, the last never first: no empty row or column.
-            picture = ax.imshow(table.to_numpy()[1:, :-1], **scale)
-            ax.set_xticks(range(n_features - 1), table.columns[:-1], rotation=90)
-            ax.set_yticks(range(n_features - 1), table.index[1:] if number == 0 else [])
-            ax.spines[:].set_visible(False)
-            ax.tick_params(length=0)
-            self._mark_best(ax, model, table)
+            picture = panel.imshow(table.to_numpy()[1:, :-1], **scale)
+            panel.set_xticks(range(n_features - 1), table.columns[:-1], rotation=90)
+            panel.set_yticks(range(n_features - 1), table.index[1:] if number == 0 else [])
+            panel.spines[:].set_visible(False)
+            panel.tick_params(length=0)
+            self._mark_best(panel, model, table)
         figure = axes[0].figure
         figure.colorbar(picture, ax=list(axes), label=metric_words(self.metric), shrink=0.8)
         self.axes_, self.figure_ = axes, figure

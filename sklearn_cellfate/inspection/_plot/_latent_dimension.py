@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_cellfate.inspection._plot._comparison import metric_words
 from sklearn_cellfate.inspection._plot._palette import class_colours
+from sklearn_cellfate.inspection._plot._panels import panel_grid
 from sklearn_cellfate.inspection._plot._scored import take_metric
 
 __all__ = ["LatentDimensionDisplay"]
@@ -66,32 +67,30 @@ class LatentDimensionDisplay:
         correlation, _ = take_metric(study, "latent_correlation")
         return cls(score["summary"], correlation["summary"], study.relevance, metric=study.metric)
 
-    def plot(self, axes=None):
+    def plot(self, ax=None):
         """Draw.
 
         Parameters
         ----------
-        axes : sequence of three matplotlib Axes, default=None
-            Where to draw; a new figure by default.
+        ax : matplotlib Axes, default=None
+            Its place is divided among three panels; it must come from ``subplots``. A new figure
+            by default.
 
         Returns
         -------
         display : LatentDimensionDisplay
         """
-        if axes is None:
-            import matplotlib.pyplot as plt
-
-            _, axes = plt.subplots(1, 3, figsize=(9.5, 3.1), layout="constrained")
+        axes = panel_grid(ax, 1, 3, (9.5, 3.1))[0]
         colour = class_colours(1)[0]
         labels = (metric_words(self.metric), "mean |correlation| among latents")
-        for ax, table, label in zip(axes, (self.score, self.correlation), labels):
-            self._plot_means(ax, table, colour)
-            ax.set(xlabel="latent features", ylabel=label)
+        for panel, table, label in zip(axes, (self.score, self.correlation), labels):
+            self._plot_means(panel, table, colour)
+            panel.set(xlabel="latent features", ylabel=label)
         axes[1].set_ylim(-0.03, 1.03)
         self._plot_relevance(axes[2])
-        for ax in axes:
-            ax.spines[["top", "right"]].set_visible(False)
-        self.axes_, self.figure_ = np.asarray(axes), axes[0].figure
+        for panel in axes:
+            panel.spines[["top", "right"]].set_visible(False)
+        self.axes_, self.figure_ = axes, axes[0].figure
         return self
 
     def _plot_means(self, ax, table, colour):
