@@ -366,7 +366,7 @@ def test_most_cells_without_object_are_worth_a_warning():
     with pytest.warns(UserWarning, match="in 2 of 2 rows .* label in column 'own' is not in") as w:
         extract_cells(NUMBERED, tracks, labels, label_column="own", size=3)
     assert w[0].filename == __file__
-    with pytest.warns(UserWarning, match="2 of 2 rows .* on background; are x and y in pixels"):
+    with pytest.warns(UserWarning, match=r"2 of 2 rows .* pixels \(if in micrometres, read_tr"):
         extract_cells(NUMBERED, tracks, 0 * labels, size=3)
 
 

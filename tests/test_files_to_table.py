@@ -268,3 +268,14 @@ def test_no_experiment_fools_the_chain(seed, tmp_path):
     truth = experiment.cells
     assert table["cell"].tolist() == truth["cell"].tolist()
     np.testing.assert_array_equal(flags.any(axis=1), ~truth["clean"])
+
+
+def test_what_tracks_say_in_words_is_sampled_with_the_frames(experiment, tracks):
+    paths = experiment.paths.iloc[0]
+    spoken = tracks[paths["field"]]
+    spoken = spoken.assign(phase=np.where(spoken["frame"] == spoken["frame"].min(), "G1", "S"))
+    cells = extract_cells(read_stack(paths["stack"]), spoken, size=SIZE)
+    ends = RelativeTimeSampler(times=[0, 1], frames="frame").fit_transform(cells)
+    at_start = [frames[0] == spoken["frame"].min() for frames in cells["frame"]]
+    assert ends["phase_0%"].tolist() == np.where(at_start, "G1", "S").tolist()
+    assert set(ends["phase_100%"]) == {"S"}

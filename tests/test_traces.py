@@ -98,6 +98,8 @@ def test_bad_traces_are_named():
     ):
         with pytest.raises(ValueError, match=message):
             fitted.transform(good.assign(**change))
+    with pytest.raises(ValueError, match="column 'state' must hold lists of numbers"):
+        TraceFeatures().fit_transform(pd.DataFrame({"state": [["G1", "S"], ["M"]]}))
     with pytest.raises(ValueError, match="X has no column 'akt'; it has 'erk'"):
         fitted.transform(good[["erk"]])
     with pytest.raises(ValueError, match="fitted on 'erk', 'akt', but X is an array"):

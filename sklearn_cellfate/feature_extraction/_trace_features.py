@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 
 from sklearn_cellfate._versioned import VersionedMixin
 from sklearn_cellfate.preprocessing._base import remember_columns
-from sklearn_cellfate.preprocessing._relative_time import _holds_lists, _lists
+from sklearn_cellfate.preprocessing._relative_time import _holds_lists, _number_lists
 from sklearn_cellfate.table import listing
 
 __all__ = ["TraceFeatures"]
@@ -229,7 +229,7 @@ class TraceFeatures(VersionedMixin, TransformerMixin, BaseEstimator):
         absent = [name for name in self.trace_columns_ if name not in X.columns]
         if absent:
             raise ValueError(f"X has no column {absent[0]!r}; it has {listing(X.columns)}.")
-        return {name: _lists(X[name]) for name in self.trace_columns_}
+        return {name: _number_lists(X[name]) for name in self.trace_columns_}
 
     def _validate_array(self, X, *, reset):
         return validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")

@@ -270,8 +270,8 @@ def _without_object(rows):
         return None
     column = rows["given"][without].iloc[0]
     where = (
-        "the position lies on background; are x and y in pixels, and do frames and labels "
-        "belong together?"
+        "the position lies on background; are x and y in pixels (if in micrometres, "
+        "read_tracks(..., pixel_size=...)), and do frames and labels belong together?"
         if column is None
         else f"the label in column {column!r} is not in the crop; is it another column?"
     )

@@ -7,7 +7,11 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from sklearn_cellfate.preprocessing import RelativeTimeSampler
-from sklearn_cellfate.preprocessing._relative_time import _lists, _sampled_columns
+from sklearn_cellfate.preprocessing._relative_time import (
+    _lists,
+    _number_lists,
+    _sampled_columns,
+)
 from sklearn_cellfate.table import image_column, is_movie_dtype, listing, to_movies
 
 __all__ = ["UNITS", "see_at_times"]
@@ -114,7 +118,7 @@ def _read(column):
 def _frame_numbers(X, frames, lives):
     """Frame numbers of each row, from 0; lists without numbers must be equally long."""
     if frames is not None:
-        return [of_row - of_row[0] for of_row in _lists(X[frames])]
+        return [of_row - of_row[0] for of_row in _number_lists(X[frames])]
     lengths = {name: np.array([len(life) for life in of]) for name, of in lives.items()}
     (first, expected), *others = lengths.items()
     for name, found in others:
