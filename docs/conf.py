@@ -70,7 +70,7 @@ html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("index", "validity", "neighbours", "contributing")}
+html_sidebars = {page: [] for page in ("index", "validity", "neighbours", "versions", "contributing")}
 html_theme_options = {
     "navbar_align": "left",
     "navbar_persistent": ["search-button"],

@@ -10,6 +10,7 @@ import itertools
 import pkgutil
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,15 @@ def test_folders_do_not_import_in_circles():
     assert order.index("table") < order.index("preprocessing") < order.index("model_selection")
     with pytest.raises(ValueError, match="in a circle: one, two"):
         architecture.layers({"one": {"two"}, "two": {"one"}})
+
+
+def test_the_page_of_versions_names_every_lower_bound():
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    rows = re.findall(r"^   \* - (.*)\n     - (.*)$", _read("versions.rst"), re.MULTILINE)
+    told = {}
+    for names, bounds in rows[1:]:
+        told |= dict(zip(names.split(", "), bounds.split(", ")))
+    assert told == dict(each.split(">=") for each in dependencies)
 
 
 def test_the_package_says_that_it_has_types():
