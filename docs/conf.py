@@ -71,7 +71,9 @@ html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("index", "validity", "neighbours", "versions", "contributing")}
+html_sidebars = {
+    page: [] for page in ("index", "validity", "neighbours", "versions", "contributing")
+}
 html_theme_options = {
     "navbar_align": "left",
     "navbar_persistent": ["search-button"],
