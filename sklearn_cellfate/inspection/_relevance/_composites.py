@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from zennit.composites import LayerMapComposite, SpecialFirstLayerMapComposite
 from zennit.core import BasicHook, stabilize
-from zennit.rules import ClampMod, Flat, NoMod, Norm, Pass, ZBox
+from zennit.rules import ClampMod, Flat, Norm, Pass, ZBox
 from zennit.types import Activation
 
 from sklearn_cellfate.inspection._relevance._canonizers import Gate, ResidualSum
@@ -13,8 +13,6 @@ __all__ = ["COMPOSITES", "make_composite"]
 
 # Added to denominators; activations and scores are of order one.
 STABILIZER = 1e-9
-# To differences, which may be far smaller; double precision has the digits.
-TINY = 1e-12
 LINEAR = (nn.Conv2d, ResidualSum)
 ELEMENTWISE = (Activation, nn.BatchNorm2d)
 
@@ -34,13 +32,19 @@ class _SignRule(BasicHook):
     map_shares : callable
         Takes sums of own and of other contributions; gives the factors that turn a contribution
         of either kind into its share of the relevance.
+    of_differences : bool, default=False
+        Whether the first half of a batch are images and the second their baselines, and the
+        difference between the two takes the place of the input. What a layer adds to both cancels,
+        biases too, so that nothing is lost to them; and an activation passes all on, whatever it
+        makes of the difference. So in DeepLIFT, Shrikumar et al. (2017),
+        doi:10.48550/arXiv.1704.02685.
     """
 
-    def __init__(self, map_shares):
+    def __init__(self, map_shares, *, of_differences=False):
         no_bias = {"zero_params": "bias"}
         parts = [(0, None, 0, None), (None, 0, None, 0), (0, None, None, 0), (None, 0, 0, None)]
         super().__init__(
-            input_modifiers=[_clamp(low, high) for low, high, _, _ in parts],
+            input_modifiers=[_clamp(low, high, of_differences) for low, high, _, _ in parts],
             param_modifiers=[ClampMod(low, high, **no_bias) for _, _, low, high in parts],
             output_modifiers=[lambda output: output] * 4,
             gradient_mapper=lambda relevance, sums: _share(relevance, sums, map_shares),
@@ -48,8 +52,17 @@ class _SignRule(BasicHook):
         )
 
 
-def _clamp(low, high):
-    return lambda values: values.clamp(min=low, max=high)
+def _clamp(low, high, of_differences):
+    def modify(values):
+        values = _less_baselines(values) if of_differences else values
+        return values.clamp(min=low, max=high)
+
+    return modify
+
+
+def _less_baselines(inputs):
+    images, baselines = inputs.chunk(2)
+    return torch.cat([images - baselines, torch.zeros_like(baselines)])
 
 
 def _share(relevance, sums, map_shares):
@@ -89,30 +102,6 @@ ALPHA_BETA = _alpha_beta_shares(2.0)
 EPSILON = _gamma_shares(1.0, 1.0)
 
 
-class _DifferenceRule(BasicHook):
-    """Share the relevance of a neuron by how far each input moved it from a baseline.
-
-    The first half of a batch are images, the second their baselines. What a layer adds up cancels
-    between the two, biases too, so that nothing is lost to them; and an activation passes all on,
-    whatever it makes of the difference. This is the rescale rule of DeepLIFT, Shrikumar et al.
-    (2017), doi:10.48550/arXiv.1704.02685.
-    """
-
-    def __init__(self):
-        super().__init__(
-            input_modifiers=[_less_baselines],
-            param_modifiers=[NoMod(zero_params="bias")],
-            output_modifiers=[lambda output: output],
-            gradient_mapper=lambda relevance, outputs: relevance / stabilize(outputs[0], TINY),
-            reducer=lambda inputs, gradients: inputs[0] * gradients[0],
-        )
-
-
-def _less_baselines(inputs):
-    images, baselines = inputs.chunk(2)
-    return torch.cat([images - baselines, torch.zeros_like(baselines)])
-
-
 def _flat_first(images):
     return Flat(STABILIZER)
 
@@ -147,8 +136,11 @@ def make_composite(name, images):
     composite : zennit Composite
     """
     if name == "difference":
-        linear = (*LINEAR, nn.Linear)
-        return LayerMapComposite([(linear, _DifferenceRule()), (ELEMENTWISE, Pass())])
+        of_linear = _SignRule(EPSILON, of_differences=True)
+        of_others = _SignRule(GAMMA, of_differences=True)
+        return LayerMapComposite(
+            [(LINEAR, of_others), (nn.Linear, of_linear), (ELEMENTWISE, Pass())]
+        )
     shares, make_first = COMPOSITES[name]
     layer_map = [
         (LINEAR, _SignRule(shares)),

@@ -78,13 +78,13 @@ default="lrp"
         and "epsilon_plus_flat" for EfficientNet.
 
         "difference", for autoencoders only, shares out by how far the pixels of the image and of
-        `baseline` lie apart [5]_. The others share out by the pixels themselves, and differ in
-        convolutions and residual sums. With "plus", a neuron's relevance goes to the inputs that
-        have the sign of its sum; with "gamma" (0.25), to all inputs, those more; with
-        "alpha_beta" (2, 1), twice to those and once, with opposite sign, to the others: such maps
-        have the most contrast and the most noise. The first convolution shares evenly among its
-        pixels ("flat"), by how far each pixel is from the image's extremes ("box"), or by the
-        same rule as the others.
+        `baseline` lie apart [5]_, by the rule "gamma". The others share out by the pixels
+        themselves, and differ in convolutions and residual sums. With "plus", a neuron's
+        relevance goes to the inputs that have the sign of its sum; with "gamma" (0.25), to all
+        inputs, those more; with "alpha_beta" (2, 1), twice to those and once, with opposite sign,
+        to the others: such maps have the most contrast and the most noise. The first convolution
+        shares evenly among its pixels ("flat"), by how far each pixel is from the image's
+        extremes ("box"), or by the same rule as the others.
     baseline : {"border", "empty"} or array-like of shape (C, H, W), default=None
         What "difference" and "integrated_gradients" compare an image with: a flat image as bright
         as the median of its own outermost pixels, in each channel; the network's zero, which is
@@ -166,7 +166,7 @@ default="lrp"
     .. [4] Montavon et al. (2019), Layer-wise relevance propagation: an overview,
        doi:10.1007/978-3-030-28954-6_10.
     .. [5] Shrikumar, Greenside and Kundaje (2017), Learning important features through propagating
-       activation differences, doi:10.48550/arXiv.1704.02685, the rescale rule.
+       activation differences, doi:10.48550/arXiv.1704.02685.
 
     Examples
     --------
