@@ -452,6 +452,17 @@ def test_a_perfect_reconstruction_is_a_maximum(size):
     assert reconstructions.grad.abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("size", [(11, 10), (5, 3), (1, 3)])
+def test_gradients_of_both_images_are_those_of_finite_differences(size):
+    torch.set_default_dtype(torch.float64)
+    try:
+        similarity = MSSSIM(size)
+        images = [torch.rand(2, 2, *size, requires_grad=True) for _ in range(2)]
+        assert torch.autograd.gradcheck(similarity, images)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_flat_images_have_finite_gradients():
     flat = torch.zeros(1, 1, 20, 20, requires_grad=True)
     MSSSIM((20, 20))(torch.zeros(1, 1, 20, 20), flat).sum().backward()

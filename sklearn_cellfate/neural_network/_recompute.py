@@ -74,13 +74,16 @@ def _same_buffers(block):
 
 def _buffers(network):
     for module in network.modules():
-        for name, tensor in module.named_buffers(recurse=False):
+        for name, tensor in module._buffers.items():  # those that are None, too
             yield module, name, tensor
 
 
 def copy_buffers(network):
     """Copy the buffers of a network, for `put_buffers`."""
-    return [(module, name, tensor.clone()) for module, name, tensor in _buffers(network)]
+    return [
+        (module, name, None if tensor is None else tensor.clone())
+        for module, name, tensor in _buffers(network)
+    ]
 
 
 def put_buffers(buffers):

@@ -2,6 +2,8 @@
 
 import torch
 
+from sklearn_cellfate.torch_modules._blocks import draw_kept
+
 __all__ = ["OwnStreams", "SharedStream"]
 
 
@@ -91,7 +93,7 @@ class OwnStreams(_Streams):
         numbers = self.noise_std.new_ones(shape)
         for row, generator, dropout in zip(numbers, self.generators, self._dropout):
             if dropout:
-                row.bernoulli_(1 - dropout, generator=generator).div_(1 - dropout)
+                row.copy_(draw_kept(row, dropout, generator))
         return numbers
 
     def _uniform(self, shape):

@@ -5,6 +5,7 @@ from torch import nn
 from sklearn_cellfate.torch_modules._architecture import plan_architecture
 from sklearn_cellfate.torch_modules._decoder import Decoder
 from sklearn_cellfate.torch_modules._encoder import Encoder
+from sklearn_cellfate.torch_modules._spectral_norm import normalized_together
 
 __all__ = ["Autoencoder"]
 
@@ -47,5 +48,6 @@ class Autoencoder(nn.Module):
         reconstructions : Tensor of shape (n, C, H, W)
             What the decoder makes of them.
         """
-        latents = self.encoder(images)
-        return latents, self.decoder(latents)
+        with normalized_together(self):
+            latents = self.encoder(images)
+            return latents, self.decoder(latents)

@@ -4,7 +4,7 @@ import itertools
 
 from torch import nn
 
-from sklearn_cellfate.torch_modules._blocks import GaussianNoise, ResidualUp
+from sklearn_cellfate.torch_modules._blocks import Dropout, GaussianNoise, ResidualUp
 from sklearn_cellfate.torch_modules._spectral_norm import SpectralConv2d, SpectralLinear
 
 __all__ = ["Decoder"]
@@ -38,6 +38,6 @@ class Decoder(nn.Sequential):
             layers += [SpectralConv2d(n_in, n_out, 1), nn.LeakyReLU(0.2)]
         n_filters = (plan.stem, *plan.widths)[::-1]
         for n_in, n_out, size in zip(n_filters, n_filters[1:], plan.sides[-2::-1]):
-            layers += [ResidualUp(n_in, n_out, size, noise_std), nn.Dropout(dropout)]
+            layers += [ResidualUp(n_in, n_out, size, noise_std), Dropout(dropout)]
         layers += [SpectralConv2d(plan.stem, plan.image_shape[0], 3, padding=1), nn.Sigmoid()]
         super().__init__(*layers)

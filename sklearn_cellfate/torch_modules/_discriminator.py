@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from sklearn_cellfate.torch_modules._blocks import Dropout
+
 __all__ = ["Discriminator"]
 
 
@@ -22,7 +24,7 @@ class Discriminator(nn.Sequential):
             nn.LeakyReLU(0.2),
             nn.Linear(32, 16),
             nn.LeakyReLU(0.2),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(16, 1),
             nn.Flatten(0),
         )

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from sklearn_cellfate.torch_modules._blocks import GaussianNoise, ResidualDown
+from sklearn_cellfate.torch_modules._blocks import Dropout, GaussianNoise, ResidualDown
 from sklearn_cellfate.torch_modules._spectral_norm import SpectralConv2d, SpectralLinear
 
 __all__ = ["Encoder"]
@@ -27,7 +27,7 @@ class Encoder(nn.Sequential):
         plan = architecture
         layers = [SpectralConv2d(plan.image_shape[0], plan.stem, 3, padding=1), nn.ReLU()]
         for n_in, n_out in zip((plan.stem, *plan.widths), plan.widths):
-            layers += [ResidualDown(n_in, n_out, noise_std), nn.Dropout(dropout)]
+            layers += [ResidualDown(n_in, n_out, noise_std), Dropout(dropout)]
         for n_in, n_out in zip((plan.widths[-1], *plan.bottleneck), plan.bottleneck):
             layers += [SpectralConv2d(n_in, n_out, 1), nn.LeakyReLU(0.2)]
         channels, height, width = plan.flat_shape

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 __all__ = ["MSSSIM"]
@@ -74,13 +75,57 @@ class MSSSIM(nn.Module):
 
     def _factor(self, x, y, scale, with_luminance):
         rows, columns = getattr(self, f"h{scale}"), getattr(self, f"w{scale}")
-        moments = torch.stack([x, y, x * x, y * y, x * y])
-        mx, my, mxx, myy, mxy = rows @ moments @ columns.t()
+        c1 = self.c1 if with_luminance else None
+        return _Similarity.apply(x, y, rows, columns, c1, self.c2)
+
+
+class _Similarity(torch.autograd.Function):
+    """Mean structural similarity of image pairs at one scale, without luminance if `c1` is None.
+
+    The backward pass is written out: one filter over all moments' gradients, as one over all
+    moments forward, and a third of the small operations that autograd would make of it.
+    """
+
+    @staticmethod
+    def forward(ctx, x, y, rows, columns, c1, c2):
+        mx, my, mxx, myy, mxy = rows @ torch.stack([x, y, x * x, y * y, x * y]) @ columns.t()
         squares, product = mx * mx + my * my, mx * my
-        similarity = (2 * (mxy - product) + self.c2) / (mxx + myy - squares + self.c2)
-        if with_luminance:
-            similarity = similarity * (2 * product + self.c1) / (squares + self.c1)
+        variances = (mxx + myy).sub_(squares).add_(c2)
+        contrast = mxy.sub(product).mul_(2).add_(c2).div_(variances)
+        luminance = None
+        if c1 is not None:
+            squares = squares.add_(c1)
+            luminance = product.mul_(2).add_(c1).div_(squares)
+        ctx.save_for_backward(x, y, rows, columns, mx, my, variances, contrast, luminance, squares)
+        similarity = contrast if luminance is None else contrast * luminance
         return similarity.mean((-2, -1))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, outer):
+        x, y, rows, columns, mx, my, variances, contrast, luminance, squares = ctx.saved_tensors
+        of_contrast = (outer / (x.shape[-2] * x.shape[-1]))[..., None, None]
+        of_product = of_squares = 0
+        if luminance is not None:
+            of_luminance = of_contrast * contrast / squares
+            of_product, of_squares = 2 * of_luminance, -luminance * of_luminance
+            of_contrast = of_contrast * luminance
+        of_mxy = 2 * of_contrast / variances
+        of_mxx = -0.5 * contrast * of_mxy
+        of_product = of_product - of_mxy
+        of_squares = 2 * (of_squares - of_mxx)
+        gradients = []
+        for needed, image, other, mean, other_mean in (
+            (ctx.needs_input_grad[0], x, y, mx, my),
+            (ctx.needs_input_grad[1], y, x, my, mx),
+        ):
+            if not needed:
+                gradients.append(None)
+                continue
+            of_mean = torch.addcmul(mean * of_squares, other_mean, of_product)
+            of_mean, of_mxx_, of_mxy_ = rows.t() @ torch.stack([of_mean, of_mxx, of_mxy]) @ columns
+            gradients.append(of_mean + 2 * image * of_mxx_ + other * of_mxy_)
+        return *gradients, None, None, None, None
 
 
 def _gaussian_band(side, window_size, sigma):
@@ -92,7 +137,7 @@ def _gaussian_band(side, window_size, sigma):
     band = np.zeros((side, side))
     for shift, weight in enumerate(window):
         np.add.at(band, (np.arange(side), sources[shift : shift + side]), weight)
-    return torch.from_numpy(band.astype(np.float32))
+    return torch.from_numpy(band).to(torch.get_default_dtype())
 
 
 def _extended_log(factor):

@@ -1,10 +1,15 @@
 """Layers whose weights are divided by their largest singular value."""
 
+import contextlib
+
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-__all__ = ["SpectralConv2d", "SpectralLinear"]
+from sklearn_cellfate.torch_modules._convolution import convolve
+
+__all__ = ["SpectralConv2d", "SpectralLinear", "normalized_together"]
 
 
 class _SpectralWeight:
@@ -19,14 +24,10 @@ class _SpectralWeight:
         rows, columns = self.weight.flatten(1).shape
         self.register_buffer("u", F.normalize(torch.randn(rows), dim=0))
         self.register_buffer("v", torch.zeros(columns))
+        # A buffer, so that who computes a block a second time finds the same.
+        self.register_buffer("ready", None, persistent=False)
         for _ in range(n_iterations):
-            self._power_iteration()
-
-    @torch.no_grad()
-    def _power_iteration(self):
-        matrix = self.weight.flatten(1)
-        self.v = F.normalize(torch.mv(matrix.t(), self.u), dim=0)
-        self.u = F.normalize(torch.mv(matrix, self.v), dim=0)
+            _iterate([self])
 
     def normalized_weight(self):
         """Divide the weight by its spectral norm, differentiable through both.
@@ -36,10 +37,88 @@ class _SpectralWeight:
         weight : Tensor of the weight's shape
             In training mode after one more power iteration.
         """
-        if self.training:
-            self._power_iteration()
-        sigma = torch.dot(self.u, torch.mv(self.weight.flatten(1), self.v))
-        return self.weight / sigma.clamp_min(1e-12)
+        return _normalize([self])[0] if self.ready is None else self.ready
+
+
+@contextlib.contextmanager
+def normalized_together(network):
+    """Normalise the weights of all layers of a network at once, for one pass in the block.
+
+    Parameters
+    ----------
+    network : Module
+        Its spectrally normalised layers use what was computed here.
+    """
+    layers = [part for part in network.modules() if isinstance(part, _SpectralWeight)]
+    for layer, weight in zip(layers, _normalize(layers)):
+        layer.ready = weight
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.ready = None
+
+
+def _normalize(layers):
+    if layers[0].training:
+        _iterate(layers)
+    weights = [layer.weight for layer in layers]
+    return _Quotients.apply(
+        *weights, *(layer.u for layer in layers), *(layer.v for layer in layers)
+    )
+
+
+@torch.no_grad()
+def _iterate(layers):
+    """Make a step of the power iteration."""
+    matrices = [layer.weight.flatten(1) for layer in layers]
+    right = _unit([torch.mv(matrix.t(), layer.u) for matrix, layer in zip(matrices, layers)])
+    left = _unit([torch.mv(matrix, v) for matrix, v in zip(matrices, right)])
+    for layer, u, v in zip(layers, left, right):
+        layer.u, layer.v = u, v
+
+
+def _unit(vectors):
+    lengths = torch.stack(torch._foreach_norm(vectors)).clamp_min(1e-12)
+    return torch._foreach_div(vectors, lengths.unbind())
+
+
+class _Quotients(torch.autograd.Function):
+    """Weights W over u W v, for singular vectors u and v that count as constants."""
+
+    @staticmethod
+    def forward(ctx, *tensors):
+        weights, left, right = _thirds(tensors)
+        sigmas = [
+            torch.dot(u, torch.mv(weight.flatten(1), v))
+            for weight, u, v in zip(weights, left, right)
+        ]
+        sigmas = torch.stack(sigmas).clamp_min(1e-12)
+        quotients = torch._foreach_div(weights, sigmas.unbind())
+        ctx.save_for_backward(sigmas, *quotients, *left, *right)
+        return tuple(quotients)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *gradients):
+        sigmas, *tensors = ctx.saved_tensors
+        quotients, left, right = _thirds(tensors)
+        shares = [
+            torch.dot(gradient.flatten(), quotient.flatten())
+            for gradient, quotient in zip(gradients, quotients)
+        ]
+        left = torch._foreach_mul(left, shares)
+        of_weights = [
+            torch.addr(gradient.flatten(1), u, v, alpha=-1).view_as(gradient)
+            for gradient, u, v in zip(gradients, left, right)
+        ]
+        torch._foreach_div_(of_weights, sigmas.unbind())
+        return *of_weights, *[None] * (2 * len(of_weights))
+
+
+def _thirds(tensors):
+    n = len(tensors) // 3
+    return tensors[:n], tensors[n : 2 * n], tensors[2 * n :]
 
 
 class SpectralConv2d(_SpectralWeight, nn.Conv2d):
@@ -68,7 +147,8 @@ class SpectralConv2d(_SpectralWeight, nn.Conv2d):
         y : Tensor of shape (n, C_out, H_out, W_out)
             Output.
         """
-        return self._conv_forward(x, self.normalized_weight(), self.bias)
+        (stride, _), (padding, _) = self.stride, self.padding
+        return convolve(x, self.normalized_weight(), self.bias, stride=stride, padding=padding)
 
 
 class SpectralLinear(_SpectralWeight, nn.Linear):
