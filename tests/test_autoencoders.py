@@ -108,6 +108,39 @@ def test_a_row_does_not_depend_on_its_companions(spots):
     assert_array_equal(alone, together)
 
 
+def test_latents_are_those_of_the_network_however_its_weights_came_about(spots):
+    """What is folded for inference is folded anew when the weights change."""
+    images, labels = spots
+    latents = []
+
+    def check(model):
+        module = model.net_.module_.eval()
+        with torch.no_grad():
+            encoded = module.encoder(torch.from_numpy(model._scale(images)))
+            decoded = module.decoder(encoded)
+        latents.append(model.transform(images))
+        assert_allclose(latents[-1], encoded.numpy(), rtol=1e-4, atol=1e-5)
+        found = model.inverse_transform(encoded.numpy())
+        back = (found - model.pixel_min_[:, None, None]) / (model.pixel_max_ - model.pixel_min_)[
+            :, None, None
+        ]
+        assert_allclose(back, decoded.numpy(), rtol=1e-4, atol=1e-5)
+
+    model = AAEClassifier(**QUICK).fit(images, labels)
+    first = model.net_.get_weights()
+    check(model)
+    check(model.partial_fit(images, labels))
+    check(pickle.loads(pickle.dumps(model)))
+    assert_array_equal(latents[-1], latents[-2])
+    model.net_.set_weights(first)
+    check(model)
+    assert_array_equal(latents[-1], latents[0])
+    with torch.no_grad():
+        model.net_.module_.encoder[0].bias += 1
+    check(model)
+    assert not np.allclose(latents[-1], latents[0], atol=1e-3)
+
+
 def test_augmented_latents_do_not_depend_on_orientation(spots):
     images, labels = spots
     model = AAEClassifier(augment=True, **QUICK).fit(images, labels)

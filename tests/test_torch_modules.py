@@ -21,6 +21,7 @@ from sklearn_cellfate.torch_modules import (
     random_symmetries,
     supervised_contrastive_loss,
 )
+from sklearn_cellfate.torch_modules._folded import fold
 from sklearn_cellfate.torch_modules._spectral_norm import SpectralConv2d, SpectralLinear
 
 
@@ -147,6 +148,26 @@ def test_in_evaluation_a_row_does_not_depend_on_the_others():
     autoencoder.eval()
     for together, alone in zip(autoencoder(images), autoencoder(images[3:4])):
         torch.testing.assert_close(together[3:4], alone)
+
+
+@pytest.mark.parametrize("image_shape", IMAGE_SHAPES, ids=str)
+def test_folded_networks_compute_the_same_of_plain_layers(image_shape):
+    autoencoder = Autoencoder(image_shape, latent_dim=3).train()
+    for _ in range(3):  # moves the running means and variances
+        autoencoder(torch.rand(4, *image_shape) * 2)
+    autoencoder.eval()
+    images, latents = torch.rand(5, *image_shape), torch.randn(5, 3)
+    for network, inputs in [(autoencoder.encoder, images), (autoencoder.decoder, latents)]:
+        folded = fold(network)
+        torch.testing.assert_close(folded(inputs), network(inputs), rtol=1e-4, atol=1e-5)
+        kinds = {type(module).__name__ for module in folded.modules()}
+        assert not kinds & {"SpectralConv2d", "SpectralLinear", "GaussianNoise", "Dropout"}
+        assert n_parameters(folded) == 0  # none that could be trained
+
+
+def test_blocks_that_cannot_be_folded_are_refused():
+    with pytest.raises(TypeError, match="blocks of type TransformerEncoderLayer cannot be folded"):
+        fold(nn.TransformerEncoderLayer(4, 2, 8))
 
 
 def test_discriminator_gives_one_logit_a_row():

@@ -12,6 +12,7 @@ from sklearn_cellfate.torch_modules import (
     discriminator_loss,
     random_symmetries,
 )
+from sklearn_cellfate.torch_modules._folded import fold
 
 __all__ = ["TRAINER", "AdversarialAutoencoderNet"]
 
@@ -58,6 +59,7 @@ class AdversarialAutoencoderNet(BaseNet):
         self.real_label = real_label
         self.fake_label = fake_label
         self.augment = augment
+        self._folded = {}
         super().__init__(module, criterion, **kwargs)
 
     @property
@@ -97,6 +99,12 @@ class AdversarialAutoencoderNet(BaseNet):
         self.discriminator_optimizer_ = self.optimizer(*args, **kwargs)
         return self
 
+    def copy(self):
+        """Net to be trained in place of this; folds its networks anew."""
+        twin = super().copy()
+        twin._folded = {}
+        return twin
+
     def fit_images(self, rows, held_out, n_epochs, *, scheduled=True):
         """Train on scaled images, see :class:`BaseNet`, or be trained with others."""
         trainer = TRAINER.get()
@@ -129,6 +137,18 @@ class AdversarialAutoencoderNet(BaseNet):
     def decode(self, latents):
         """Scaled images of latents, ``(n, C, H, W)`` float32."""
         return self._infer(self.module_.decoder, latents)
+
+    def _for_inference(self, network):
+        """Fold a network, or find it folded since its weights last changed."""
+        tensors = [*network.parameters(), *network.buffers()]
+        version = [(id(tensor), tensor._version) for tensor in tensors]
+        known, folded = self._folded.get(type(network), (None, None))
+        if known != version:
+            # Not in inference mode, whose tensors could not be copied with the net.
+            with torch.inference_mode(False), torch.no_grad():
+                folded = fold(network)
+            self._folded[type(network)] = version, folded
+        return folded
 
     def _autoencoder_losses(self, images, labels):
         latents, reconstructions = self.module_(images)

@@ -21,7 +21,10 @@ from sklearn_cellfate.neural_network._rows import arrange_rows
 from sklearn_cellfate.neural_network._stopping import split_validation
 from sklearn_cellfate.preprocessing._symmetries import apply_symmetry, symmetries
 
-ROWS_AT_ONCE = 64  # scaled together, to bound the memory beside the rows
+# To bound the memory beside the rows: rows that are scaled together in training, and forward
+# passes whose images are turned and mirrored together.
+ROWS_AT_ONCE = 64
+PASSES_AT_ONCE = 8
 
 
 class BaseImageEstimator(
@@ -232,9 +235,9 @@ class BaseImageEstimator(
     def _encode(self, scaled):
         """Features of scaled images, the mean over their symmetries with ``augment``."""
         numbers = symmetries(*scaled.shape[2:]) if self.augment else [0]
-        # All views of a few images together, so that those of one image share a forward pass.
+        # All views of some images together, so that those of one image share a forward pass.
         features = []
-        for part in gen_batches(len(scaled), self.net_.inference_batch):
+        for part in gen_batches(len(scaled), PASSES_AT_ONCE * self.net_.inference_batch):
             views = np.concatenate([apply_symmetry(scaled[part], number) for number in numbers])
             of_views = self.net_.encode(views).astype(np.float64)
             features.append(of_views.reshape(len(numbers), -1, of_views.shape[1]).mean(axis=0))

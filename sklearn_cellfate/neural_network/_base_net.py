@@ -249,9 +249,14 @@ class BaseNet(GradientsMixin, StateMixin, NeuralNet):
             for values in (rows.images, rows.codes)
         )
 
-    @torch.no_grad()
+    def _for_inference(self, network):
+        """Return what computes as the network does, once it is not trained."""
+        return network
+
+    @torch.inference_mode()
     def _infer(self, network, rows):
         self._set_training(False)
+        network = self._for_inference(network)
         results, size = [], self.inference_batch
         for start in range(0, len(rows), size):
             batch = torch.from_numpy(rows[start : start + size])

@@ -60,8 +60,8 @@ class StateMixin:
     def copy(self):
         """Net with the same weights, optimisers and history, to be trained in place of this."""
         twin = object.__new__(type(self))
-        inherited = {"callbacks", "callbacks_"}  # which need not be such as can be copied
-        state = {name: value for name, value in vars(self).items() if name not in inherited}
+        left = {"callbacks", "callbacks_"}  # which need not be such as can be copied
+        state = {name: value for name, value in vars(self).items() if name not in left}
         vars(twin).update(copy.deepcopy(state))
         return twin
 

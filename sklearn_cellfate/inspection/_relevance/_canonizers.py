@@ -18,6 +18,7 @@ from torchvision.ops import SqueezeExcitation, StochasticDepth
 
 from sklearn_cellfate.torch_modules import SpectralConv2d, SpectralLinear
 from sklearn_cellfate.torch_modules._blocks import GaussianNoise, ResidualDown
+from sklearn_cellfate.torch_modules._folded import fold, take_over
 
 __all__ = ["Gate", "ResidualSum", "canonize"]
 
@@ -134,22 +135,9 @@ def _(module):
 
 
 @canonize.register(SpectralConv2d)
-def _(module):
-    plain = skip_init(
-        nn.Conv2d,
-        module.in_channels,
-        module.out_channels,
-        module.kernel_size,
-        stride=module.stride,
-        padding=module.padding,
-    )
-    return _take_over(plain, module.normalized_weight(), module.bias)
-
-
 @canonize.register(SpectralLinear)
 def _(module):
-    plain = skip_init(nn.Linear, module.in_features, module.out_features)
-    return _take_over(plain, module.normalized_weight(), module.bias)
+    return fold(module)
 
 
 @canonize.register(nn.Dropout)
@@ -173,10 +161,4 @@ def _chain(before, after):
     # would be divided by zero. Joined, there is no such place.
     chained = skip_init(nn.Linear, before.in_features, after.out_features)
     bias = after.weight @ before.bias + after.bias
-    return _take_over(chained, after.weight @ before.weight, bias)
-
-
-def _take_over(layer, weight, bias):
-    layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
-    layer.bias = nn.Parameter(bias.detach(), requires_grad=False)
-    return layer.eval()
+    return take_over(chained, after.weight @ before.weight, bias)
