@@ -253,6 +253,17 @@ def test_every_model_refuses_what_it_cannot_read(model_file, cells, tmp_path, ca
         assert words in refused(capsys, tmp_path, *predict)
 
 
+def test_a_column_by_another_name_is_said_beside_those_there_are(cells, tmp_path, capsys):
+    model = make_modality_pipelines("image", ["size"])["features"].fit(cells, cells["fate"])
+    joblib.dump(model, tmp_path / "model.joblib")
+    write_cells(cells[["image", "size"]].rename(columns={"size": "Size"}), tmp_path / "c.parquet")
+    predict = ("predict", tmp_path / "model.joblib", tmp_path / "c.parquet")
+    assert run(*predict, "--output", tmp_path / "p.csv") == 2
+    said = capsys.readouterr().err
+    assert "columns are missing: {'size'}" in said and "has 'image', 'Size'" in said
+    assert said.count("\n") == 1
+
+
 def test_predictions_keep_to_their_rows_under_any_index(cells, tmp_path):
     cells = cells.assign(cell=[f"c{i}" for i in range(len(cells))], prediction="mine")
     cells["donor"] = cells["donor"].astype("category")

@@ -118,7 +118,9 @@ def test_a_model_that_does_not_look_at_images(cells, tmp_path, capsys):
     joblib.dump(model, tmp_path / "model.joblib")
     paths = tmp_path / "model.joblib", tmp_path / "cells.parquet"
     assert run("explain", *paths, "-o", tmp_path / "why") == 2
-    assert "does not look at images" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "does not look at images" in said
+    assert "evaluate saves what scored best; for another: fit_pipeline(" in said
     assert not (tmp_path / "why").exists()
 
 

@@ -59,6 +59,7 @@ def _explain(options):
     _check_table(options, table)
     from sklearn_cellfate.inspection._pipelines import find_explained
 
+    _check_model(model)
     explained, _ = find_explained(model, table)
     files = {}
     if hasattr(explained, "classes_") or options.target is not None:
@@ -81,6 +82,18 @@ def _check_options(options):
     for name, least in (("cells", 1), ("steps", 2), ("seed", 0)):
         if getattr(options, name) < least:
             raise ValueError(f"--{name} must be {least} or more, found {getattr(options, name)}.")
+
+
+def _check_model(model):
+    from sklearn_cellfate.inspection._pipelines import find_network
+
+    try:
+        find_network(model, with_patches=True)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} evaluate saves what scored best; for another: fit_pipeline(comparison, "
+            "'images', cells) in Python."
+        ) from error
 
 
 def _check_table(options, table):

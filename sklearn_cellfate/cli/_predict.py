@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn_cellfate._table_parts import read_cells_in_parts
 from sklearn_cellfate.cli._first_frames import first_frames
 from sklearn_cellfate.cli._models import load_model, names_of_rows
-from sklearn_cellfate.table import written_whole
+from sklearn_cellfate.table import listing, written_whole
 
 
 def add_command(commands):
@@ -38,6 +38,8 @@ def _predicted_parts(model, path):
         try:
             done.append(_predictions(model, part))
         except ValueError as error:
+            if "columns are missing" in str(error):  # a transformer of scikit-learn says only that
+                raise ValueError(f"{error}; {path!r} has {listing(part.columns)}.") from error
             if not done:
                 raise
             start = sum(map(len, done))  # messages count rows from the start of the part

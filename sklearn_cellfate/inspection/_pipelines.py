@@ -46,9 +46,12 @@ def find_image_estimator(estimator, X):
     return image_estimator, validate_images(image_estimator, X, reset=False)
 
 
-def find_network(estimator):
-    """Find the fitted network behind a pipeline, as :func:`find_image_estimator`, without rows."""
-    return _find_or_refuse(estimator)[0]
+def find_network(estimator, *, with_patches=False):
+    """Find the fitted network behind a pipeline, as :func:`find_image_estimator`, without rows.
+
+    With patches, what is around one, as :func:`find_explained`.
+    """
+    return _find_or_refuse(estimator, with_patches=with_patches)[0]
 
 
 def find_explained(estimator, X):
