@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import io
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -619,6 +620,34 @@ def test_a_full_disk_leaves_the_earlier_file(small_file, monkeypatch):
         save(IntensityStatistics().fit(make_cells()), small_file)
     assert small_file.read_bytes() == before
     assert list(small_file.parent.iterdir()) == [small_file]
+
+
+SAVE_AND_BE_KILLED = """
+import os, random, signal, sys, time
+from sklearn.preprocessing import StandardScaler
+from sklearn_cellfate.persistence import load, save
+
+path = sys.argv[1]
+models = [StandardScaler().fit([[mean]] * 20000) for mean in (1.0, 2.0)]
+save(models[0], path)
+for number in range(20):
+    child = os.fork()
+    while not child:
+        save(models[number % 2], path)
+    time.sleep(random.uniform(0.001, 0.1))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert load(path).mean_ in (1.0, 2.0)
+print("whole")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes as on Unix")
+def test_a_process_killed_while_saving_leaves_a_whole_file(tmp_path):
+    command = [sys.executable, "-c", SAVE_AND_BE_KILLED, str(tmp_path / "model.skops")]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.stdout.strip() == "whole", ended.stderr
 
 
 def test_places_that_cannot_be_written_are_named(tmp_path):
