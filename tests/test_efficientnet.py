@@ -15,6 +15,7 @@ from torchvision.models import efficientnet_v2_s
 
 from sklearn_cellfate import image_column
 from sklearn_cellfate.neural_network import AAEClassifier, EfficientNetClassifier
+from sklearn_cellfate.neural_network._efficientnet_net import random_light
 from sklearn_cellfate.torch_modules import EfficientNetV2
 
 QUICK = {"variant": "tiny", "max_epochs": 2, "random_state": 0}
@@ -204,6 +205,64 @@ def test_layer_decay_slows_the_first_stages(spots):
         assert {rates[p] for p in stage.parameters()} == {model.lr * 0.5**depth}
 
 
+def test_gradients_are_scaled_down_to_the_norm(spots):
+    from skorch.callbacks import Callback
+
+    class Norms(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.norms = []
+
+        def on_batch_end(self, net, training, **kwargs):
+            gradients = [p.grad for p in net.module_.parameters()]
+            self.norms.append(float(torch.nn.utils.get_total_norm(gradients)))
+
+    norms = Norms()
+    EfficientNetClassifier(max_grad_norm=0.01, callbacks=[norms], **QUICK).fit(*spots)
+    assert_allclose(norms.norms, 0.01, rtol=1e-3)
+    EfficientNetClassifier(max_grad_norm=None, callbacks=[norms], **QUICK).fit(*spots)
+    assert min(norms.norms) > 0.02
+
+
+def test_smoothed_labels_leave_a_loss_that_nothing_undercuts(spots):
+    settings = ENOUGH | {"lr": 0.003, "dropout": 0.0, "stochastic_depth": 0.0}
+    sharp, smooth = (
+        EfficientNetClassifier(label_smoothing=share, **settings).fit(*spots).history_
+        for share in (0.0, 0.4)
+    )
+    entropy = -(0.8 * np.log(0.8) + 0.2 * np.log(0.2))
+    assert smooth["train_loss"].min() > entropy > sharp["train_loss"].min()
+
+
+def test_a_class_of_weight_two_is_seen_twice(spots):
+    images, labels = spots
+    first = labels[0]
+    by_class = EfficientNetClassifier(
+        class_weight={name: 1 + (name == first) for name in np.unique(labels)}, **QUICK
+    ).fit(images, labels)
+    by_row = EfficientNetClassifier(**QUICK).fit(images, labels, 1 + (labels == first))
+    assert_array_equal(by_class.predict_proba(images), by_row.predict_proba(images))
+
+
+def test_mixed_precision_trains_in_other_numbers_and_predicts_in_float32():
+    images, labels = make_blobs_of_light(160)
+    exact = EfficientNetClassifier(mixed_precision=False, **ENOUGH).fit(images[:80], labels[:80])
+    mixed = EfficientNetClassifier(mixed_precision=True, **ENOUGH).fit(images[:80], labels[:80])
+    assert mixed.score(images[80:], labels[80:]) > 0.9
+    probabilities = mixed.predict_proba(images)
+    assert not np.array_equal(probabilities, exact.predict_proba(images))
+    rounded = torch.from_numpy(probabilities[:, 0]).bfloat16().double().numpy()
+    assert not np.isclose(rounded, probabilities[:, 0], rtol=1e-5).all()
+
+
+def test_light_changes_by_image_within_bounds_and_alike_in_all_channels():
+    torch.manual_seed(0)
+    changed = random_light(torch.ones(500, 2, 3, 4), brightness=0.2, contrast=0.5).numpy()
+    of_image = changed[:, 0, 0, 0]
+    assert_array_equal(changed, np.broadcast_to(of_image[:, None, None, None], changed.shape))
+    assert 0.3 <= of_image.min() < 0.4 and 1.6 < of_image.max() <= 1.7
+    assert len(np.unique(of_image)) > 490
+
+
 def test_learning_rate_rises_and_falls(spots):
     from skorch.callbacks import Callback
 
@@ -320,6 +379,18 @@ def test_warm_start_takes_over_changed_parameters(spots):
     assert_allclose(
         weights["module.classifier.1.bias"], before["module.classifier.1.bias"], atol=1e-6
     )
+
+
+def test_warm_start_takes_over_how_weights_decay(spots):
+    images, labels = spots
+    model = EfficientNetClassifier(lr=0.01, lr_schedule="constant", warm_start=True, **QUICK)
+    model = pickle.dumps(model.fit(images, labels))
+    norms = {}
+    for decay in (0.0, 30.0):
+        again = pickle.loads(model).set_params(weight_decay=decay).fit(images, labels)
+        last = again.net_.module_.classifier[1]
+        norms[decay] = float(last.weight.detach().norm())
+    assert norms[30.0] < 0.5 * norms[0.0]
 
 
 def test_weights_of_a_state_dict_travel_once_and_on_no_device(spots, pretrained):

@@ -17,7 +17,9 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_cellfate import image_column
+from sklearn_cellfate.datasets import make_cultures
 from sklearn_cellfate.feature_extraction import PixelFeatures
+from sklearn_cellfate.model_selection import compare_modalities
 from sklearn_cellfate.neural_network import AAEClassifier, EfficientNetClassifier
 from sklearn_cellfate.patches import PatchClassifier
 from sklearn_cellfate.preprocessing import PatchNormalizer
@@ -277,6 +279,28 @@ def test_features_of_patches_are_averaged_beside_a_column():
     assert both.fit_transform(table, labels).shape == (12, 4)
     assert list(both.get_feature_names_out())[-1] == "hour__hour"
     assert not hasattr(PatchClassifier(make_pipeline(PixelFeatures(), GaussianNB())), "transform")
+
+
+def test_the_main_job_reads_cultures_by_patches():
+    cultures = make_cultures(4, n_wells=1, hours=(24, 53), size=64, random_state=0).frame
+    inner = EfficientNetClassifier("tiny", max_epochs=1, n_components=2, random_state=0)
+    by_patches = PatchClassifier(make_pipeline(PatchNormalizer(), inner), patch_size=32)
+    answer = compare_modalities(
+        cultures,
+        "efficient",
+        groups="clone",
+        features=["hour"],
+        autoencoder=by_patches,
+        cv=2,
+        random_state=0,
+    )
+    scores = answer.summary.xs("balanced_accuracy", level="metric")["mean"]
+    assert set(scores.index) == {"features", "pixels", "images", "images + features"}
+    assert scores["features"] == 0.5, "every clone has the same hours"
+    held_out = answer.predictions.query("estimator == 'images'")["row"]
+    assert sorted(held_out) == list(range(len(cultures)))
+    (fitted,) = {type(m[0].named_transformers_["images"][0]) for m in answer.estimators["images"]}
+    assert fitted is PatchClassifier
 
 
 def test_inner_folds_of_a_search_keep_images_whole():

@@ -147,6 +147,10 @@ class EfficientNetClassifier(BaseImageClassifier):
     the processes in the end. A fit is repeatable for the same number of processes, as far as the
     devices add up in the same order.
 
+    Symmetries, brightness and contrast are drawn for each image, on the device. The transforms of
+    torchvision (v2) draw once for a whole batch, take one or three channels only, and clip pixels
+    to [0, 1], which standardised ones leave.
+
     References
     ----------
     Tan and Le (2021), EfficientNetV2, doi:10.48550/arXiv.2104.00298.

@@ -81,18 +81,27 @@ class EfficientNetNet(BaseNet):
         return self
 
     def initialize_optimizer(self, *args, **kwargs):
-        """Give each stage its learning rate and spare biases and batch norm the decay."""
-        groups, stages = [], self.module_.stages
-        for depth, stage in enumerate(reversed(stages)):
-            parameters = list(stage.parameters())
+        """Give each stage its learning rate and spare biases and batch norm the decay.
+
+        Parameters of the same settings share a group: a step costs time for each.
+        """
+        groups = {}
+        for depth, stage in enumerate(reversed(self.module_.stages)):
             lr = self.lr * self.layer_decay**depth
-            for decays in (True, False):
-                members = [p for p in parameters if (p.ndim > 1) == decays]
-                decay = self.weight_decay if decays else 0.0
-                if members:
-                    groups.append({"params": members, "lr": lr, "weight_decay": decay})
-        self.optimizer_ = torch.optim.AdamW(groups, lr=self.lr, fused=True)
+            for parameter in stage.parameters():
+                decay = self.weight_decay if parameter.ndim > 1 else 0.0
+                group = {"params": [], "lr": lr, "weight_decay": decay}
+                groups.setdefault((lr, decay), group)["params"].append(parameter)
+        self.optimizer_ = torch.optim.AdamW(groups.values(), lr=self.lr, fused=True)
         return self
+
+    def adopt(self, name, value):
+        """Train with another value of a parameter from now on; moments of AdamW stay."""
+        super().adopt(name, value)
+        if name in ("weight_decay", "layer_decay"):
+            moments = self.optimizer_.state
+            self.initialize_optimizer()
+            self.optimizer_.state.update(moments)
 
     def partial_fit(self, X, y=None, **fit_params):
         """Train, then settle batch norm; the best of watched epochs is settled already."""
