@@ -141,6 +141,7 @@ def hold_out_clones(images):
         images["efficient"],
         groups=images["clone"],
         cv=LeaveOneGroupOut(),
+        scoring="accuracy",
         n_jobs=1 if FULL else 2,
         random_state=0,
         verbose=1,
