@@ -36,13 +36,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--variant", default="s", help="of EfficientNetClassifier")
     parser.add_argument("--size", type=int, default=64, help="of the images, in pixels")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--explained", type=int, default=8, help="images with maps")
     options = parser.parse_args()
     cultures = make_cultures(
         8,
         n_wells=2,
-        n_fields=16,
+        n_fields=8,
         hours=(53,),
         size=options.size,
         variety=0,
@@ -53,7 +53,7 @@ def main():
     train, test = cultures[~unseen], cultures[unseen]
     started = time.perf_counter()
     net = EfficientNetClassifier(
-        options.variant, max_epochs=options.epochs, batch_size=16, lr=0.001, random_state=0
+        options.variant, max_epochs=options.epochs, batch_size=16, lr=0.003, random_state=0
     )
     net.fit(train[["image"]], train["efficient"])
     seconds = time.perf_counter() - started

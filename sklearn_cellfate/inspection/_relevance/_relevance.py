@@ -153,7 +153,8 @@ default="lrp"
     and all pixels 0: in single images "epsilon_gamma" and "alpha_beta" leave more than half of
     the score with biases, "epsilon_plus_flat" less; see `return_scores`. "epsilon_plus_flat" also
     spreads over the whole image what the network says of any cell, so that the maps of different
-    cells are alike; the most so where there is no mask.
+    cells are more alike. Any map of cells that lie in the middle shows much that holds of all:
+    compare maps with their mean.
 
     References
     ----------
