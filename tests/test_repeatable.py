@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -157,6 +158,19 @@ def test_epochs_added_one_by_one_repeat_themselves(estimator):
                 model.partial_fit(cells[["image"]], cells["fate"])
             results.append(model.transform(cells))
     assert_same_bits(*results)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS[:6:4], ids=lambda estimator: str(estimator)[:30])
+def test_fits_in_threads_do_not_draw_each_others_numbers(estimator):
+    """As under joblib's "threading", or in a Dask worker: torch's generators are the process's."""
+    cells = make_cells()
+    models = [clone(estimator).set_params(random_state=seed) for seed in range(4)]
+    with undisturbed():
+        found = Parallel(4, backend="threading")(
+            delayed(fitted_results)(model, cells) for model in models
+        )
+    for model, results in zip(models, found):
+        assert_same_bits(results, fitted_results(model, cells))
 
 
 def test_more_threads_around_a_fit_stay_as_they_are():

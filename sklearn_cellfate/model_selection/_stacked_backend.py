@@ -29,7 +29,9 @@ def stacked_fits(*, max_stack, n_jobs=None, verbose=False):
     verbose : bool, default=False
         Show a progress bar over the epochs of each program.
     """
-    from sklearn_cellfate.neural_network import _stacked_net, _stacked_train  # import torch
+    # These import torch.
+    from sklearn_cellfate.neural_network import _stacked_net, _stacked_train
+    from sklearn_cellfate.neural_network._device import drawing_alone
 
     n_processes = effective_n_jobs(n_jobs)
 
@@ -54,7 +56,11 @@ def stacked_fits(*, max_stack, n_jobs=None, verbose=False):
         return True
 
     backend = _StackingBackend(FitScheduler(train, max_stack * n_processes))
-    with _stacked_net.training_handled_by(handle), parallel_config(backend=backend):
+    with (
+        drawing_alone(),  # the fits, too, which run in threads with a copy of this context
+        _stacked_net.training_handled_by(handle),
+        parallel_config(backend=backend),
+    ):
         yield
     _warn_of_fits_alone([reasons.get(fit, NO_NETWORK) for fit in backend.sound_fits])
 

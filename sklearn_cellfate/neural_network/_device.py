@@ -1,12 +1,15 @@
 """Where to compute, and random numbers that leave the rest of the program alone."""
 
 import contextlib
+import threading
 import warnings
+from contextvars import ContextVar
 
 import torch
 
 __all__ = [
     "available_device",
+    "drawing_alone",
     "generator_states",
     "resolve_device",
     "seeded",
@@ -39,11 +42,33 @@ def available_device(device):
     return torch.device("cpu")
 
 
+_drawing = threading.Lock()
+_draws_alone = ContextVar("draws_alone", default=False)
+
+
+@contextlib.contextmanager
+def drawing_alone():
+    """Let other threads wait that would seed torch, whose generators are those of the process.
+
+    Two fits in threads would otherwise draw each other's numbers, as under joblib's "threading"
+    or in a Dask worker. Threads that run in a copy of this context do not wait.
+    """
+    if _draws_alone.get():
+        yield
+        return
+    with _drawing:
+        token = _draws_alone.set(True)
+        try:
+            yield
+        finally:
+            _draws_alone.reset(token)
+
+
 @contextlib.contextmanager
 def seeded(seed, device):
     """Seed torch inside the block; afterwards its generators stand where they stood."""
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with drawing_alone(), torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
 
