@@ -1,7 +1,10 @@
 """The same seed gives the same bits, whatever else the program does, and leaves it alone."""
 
 import contextlib
+import pickle
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,7 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from sklearn_cellfate import image_column
 from sklearn_cellfate.datasets import make_cell_movies, make_cultures, make_time_lapse
@@ -171,6 +175,35 @@ def test_fits_in_threads_do_not_draw_each_others_numbers(estimator):
         )
     for model, results in zip(models, found):
         assert_same_bits(results, fitted_results(model, cells))
+
+
+class WaitForPickle(Callback):
+    """Hold a fit up after its first epoch until somebody else has unpickled a model."""
+
+    def __init__(self):
+        self.at_epoch, self.unpickled = threading.Event(), threading.Event()
+
+    def on_epoch_end(self, net, **kwargs):
+        self.at_epoch.set()
+        assert self.unpickled.wait(60)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS[:6:4], ids=lambda estimator: str(estimator)[:30])
+def test_models_unpickled_beside_a_fit_neither_wait_for_it_nor_draw_its_numbers(estimator):
+    cells, wait = make_cells(), WaitForPickle()
+    arguments = cells[["image"]], cells["fate"]
+    model = clone(estimator).set_params(random_state=7).fit(*arguments)
+    expected, pickled = model.transform(cells), pickle.dumps(model)
+    beside = clone(estimator).set_params(random_state=7, callbacks=[wait])
+    with ThreadPoolExecutor(1) as executor:
+        fit = executor.submit(beside.fit, *arguments)
+        assert wait.at_epoch.wait(60)
+        with undisturbed():
+            again = pickle.loads(pickled)
+        wait.unpickled.set()
+        fit.result()
+    np.testing.assert_array_equal(beside.transform(cells), expected)
+    np.testing.assert_array_equal(again.transform(cells), expected)
 
 
 def test_more_threads_around_a_fit_stay_as_they_are():

@@ -15,7 +15,12 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from sklearn_cellfate._validation import check_pixel_scale, validate_images
 from sklearn_cellfate._versioned import VersionedMixin
 from sklearn_cellfate.neural_network._checkpoint import Checkpoint, fit_key
-from sklearn_cellfate.neural_network._device import available_device, resolve_device, seeded
+from sklearn_cellfate.neural_network._device import (
+    DrawnApart,
+    available_device,
+    resolve_device,
+    seeded,
+)
 from sklearn_cellfate.neural_network._progress import ProgressBar
 from sklearn_cellfate.neural_network._rows import arrange_rows
 from sklearn_cellfate.neural_network._stopping import split_validation
@@ -260,6 +265,6 @@ class BaseImageEstimator(
         super().__setstate__(state)
         if net_state is not None:
             device = available_device(net_state["device"])
-            with seeded(0, device):
+            with DrawnApart():
                 self.net_ = self._make_net(device)
             self.net_.set_state(net_state)

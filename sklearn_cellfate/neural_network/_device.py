@@ -6,8 +6,10 @@ import warnings
 from contextvars import ContextVar
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 __all__ = [
+    "DrawnApart",
     "available_device",
     "drawing_alone",
     "generator_states",
@@ -71,6 +73,27 @@ def seeded(seed, device):
     with drawing_alone(), torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+class DrawnApart(TorchFunctionMode):
+    """Let networks draw their first weights, inside the block, from a generator of their own.
+
+    A model that is unpickled needs no such weights, and must neither wait for a fit in another
+    thread nor draw its numbers.
+    """
+
+    _DRAWS = (torch.randn, torch.Tensor.normal_, torch.Tensor.uniform_)
+
+    def __init__(self):
+        super().__init__()
+        self._generator = torch.Generator()
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        """Call a function of torch."""
+        kwargs = kwargs or {}
+        if func in self._DRAWS:
+            kwargs = kwargs | {"generator": self._generator}
+        return func(*args, **kwargs)
 
 
 def generator_states(device):
