@@ -6,6 +6,7 @@ import warnings
 from contextvars import ContextVar
 
 import torch
+from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 __all__ = [
@@ -82,7 +83,16 @@ class DrawnApart(TorchFunctionMode):
     thread nor draw its numbers.
     """
 
-    _DRAWS = (torch.randn, torch.Tensor.normal_, torch.Tensor.uniform_)
+    # What layers draw by. The functions of `init` call the methods, past this mode.
+    _DRAWS = (
+        torch.randn,
+        torch.Tensor.normal_,
+        torch.Tensor.uniform_,
+        init.kaiming_normal_,
+        init.kaiming_uniform_,
+        init.normal_,
+        init.uniform_,
+    )
 
     def __init__(self):
         super().__init__()
