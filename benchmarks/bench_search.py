@@ -53,7 +53,7 @@ def test_grid_of_16_fits_on_two_cores(benchmark, kind):
     images, fate = cells(1200)
     grid = {"lr": [0.0005, 0.001], "temperature": [0.3, 0.5], "dropout": [0.1, 0.3]}
     search = kind(autoencoder(), grid, cv=2, n_jobs=2, refit=False)
-    benchmark.pedantic(search.fit, (images, fate), rounds=2, warmup_rounds=1)
+    benchmark.pedantic(search.fit, (images, fate), rounds=5, warmup_rounds=1)
     describe(benchmark, kind, 16, 600, 3)
 
 

@@ -98,7 +98,7 @@ def measure(benchmark, ceiling):
         rate = n_images / benchmark.stats.stats.median
         extra["images_per_s"] = rate
         if megabytes is not None:
-            extra["peak_MB"] = megabytes
+            extra["peak_MB"] = max(round(megabytes), 0)
         if n_bytes is not None:
             extra["share_of_copying"] = rate * n_bytes / ceiling["bytes"]
         if flops is not None:
