@@ -150,6 +150,9 @@ def plot(group, members):
         places = [member["extra_info"]["x"] for member in of_series]
         axes.loglog(places, [seconds(member) for member in of_series], "o-", label=name)
     axes.set(xlabel=group, ylabel="seconds")
+    places = sorted({member["extra_info"]["x"] for member in members})
+    axes.set_xticks(places, [f"{place:,}" for place in places])
+    axes.set_xticks([], minor=True)
     if len(series) > 1:
         axes.legend()
     PLOTS.mkdir(exist_ok=True)
