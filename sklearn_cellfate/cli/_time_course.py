@@ -44,7 +44,8 @@ def follow_time(comparison, lives, times, *, steps=(), n_jobs=None, seed=None):
     features = [_of_lives(name, lives) for name in comparison.features]
     network = clone(network).set_params(**epochs)
     pipelines = make_modality_pipelines(image, features, autoencoder=network, random_state=seed)
-    frames = "frame" if "frame" in numbers_by_frame(lives) else None
+    has_numbers = "frame" in numbers_by_frame(lives) and "frame" not in features
+    frames = "frame" if has_numbers else None
     groups = None if comparison.groups is None else lives[comparison.groups].to_numpy()
     with sklearn.config_context(enable_metadata_routing=True):  # as compare_modalities does
         return time_course(
