@@ -332,6 +332,14 @@ def test_balanced_weights_are_owned_up_to_where_classes_are_unequal(made):
     assert "calibrate before reading" in page_figures(run)["calibration"]["caption"]
 
 
+def test_intervals_beyond_what_a_score_can_be_are_explained(made):
+    run = read_run(made.folder)
+    for high, is_explained in ((0.9, False), (1.1, True)):
+        run.summary["low"], run.summary["high"] = 0.5, high
+        told = {one["about"]: one["text"] for one in quotable(run)}
+        assert ("may reach beyond 0 and 1" in told["Method"]) == is_explained
+
+
 @pytest.mark.parametrize(
     ("share", "words"), [(0.9, "90 %"), (0.9991, "more than 99 %"), (1.0, "100 %")]
 )
@@ -360,13 +368,16 @@ def test_a_time_course_in_the_folder_is_shown(made, tmp_path):
     means = course.summary.xs("balanced_accuracy", level="metric")["mean"]
     assert f"the highest mean, {means.max():.2f} (95 % interval" in figure["alt"]
     summary = course.summary.loc["estimator"].xs("balanced_accuracy", level="metric")
-    told = " and, the highest of 2 times, ".join(
-        f"{with_interval(summary.loc[time])} at {100 * time:.0f} % of a life"
-        for time in (0.0, means.idxmax()[1])
+    assert means.idxmax()[1] == 1
+    first, last = (
+        f"{with_interval(summary.loc[time])} at {100 * time:.0f} % of a life" for time in (0, 1)
     )
-    assert f"with one model for all times, the balanced accuracy of “estimator” was {told}." in (
-        page.text
-    )
+    said = "with one model for all times, the balanced accuracy of “estimator” was "
+    assert f"{said}{first} and, the highest of 2 times, {last}." in page.text
+    run = read_run(folder)
+    run.time_course.loc[run.time_course["time"] == 1, "mean"] = 0
+    told = {one["about"]: one["text"] for one in quotable(run)}
+    assert told["estimator over time"].endswith(f"{said}{first}, the highest of 2 times.")
     assert "Time course" in page.text and "one model for all times" in page.text
     assert "figure-traversal" not in {one["id"] for one in page.all("figure")}
 

@@ -36,8 +36,8 @@ def add_command(commands):
         nargs="?",
         const=11,
         metavar="N",
-        help="of movies: also score features and images at N times of the cells' lives (11), "
-        "from the first frame to the last",
+        help="of movies: also score images, and features with a value a frame, at N times of the "
+        "cells' lives (11), from the first frame to the last",
     )
     parser.add_argument(
         "--cells",

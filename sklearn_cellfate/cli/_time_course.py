@@ -4,11 +4,9 @@ import math
 
 from sklearn_cellfate.cli._first_frames import FIRST, numbers_by_frame
 
-MODELS = ("features", "images")
-
 
 def follow_time(comparison, lives, times, *, steps=(), n_jobs=None, seed=None):
-    """Score features and images over relative time, on the folds of a comparison.
+    """Score images, and features if measured in each frame, on the folds of a comparison.
 
     Parameters
     ----------
@@ -44,12 +42,13 @@ def follow_time(comparison, lives, times, *, steps=(), n_jobs=None, seed=None):
     features = [_of_lives(name, lives) for name in comparison.features]
     network = clone(network).set_params(**epochs)
     pipelines = make_modality_pipelines(image, features, autoencoder=network, random_state=seed)
-    has_numbers = "frame" in numbers_by_frame(lives) and "frame" not in features
-    frames = "frame" if has_numbers else None
+    by_frame = set(numbers_by_frame(lives))
+    frames = "frame" if "frame" in by_frame.difference(features) else None
+    models = ["features"] if by_frame.intersection(features) else []
     groups = None if comparison.groups is None else lives[comparison.groups].to_numpy()
     with sklearn.config_context(enable_metadata_routing=True):  # as compare_modalities does
         return time_course(
-            {name: make_pipeline(*steps, pipelines[name]) for name in MODELS if name in pipelines},
+            {name: make_pipeline(*steps, pipelines[name]) for name in [*models, "images"]},
             lives[[image, *features, *([] if frames is None else [frames])]],
             lives[comparison.target].to_numpy(),
             times=times,

@@ -86,10 +86,7 @@ def quotable(run):
         "Groups": _say_groups(run),
         **{f"{name} over time": text for name, text in _say_time_course(run)},
         "Calibration": _say_calibration(run),
-        "Method": (
-            "Intervals are 95 % t intervals of the mean over folds, corrected for overlapping "
-            "training sets (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366)."
-        ),
+        "Method": _say_method(run),
         "Software": _say_software(run),
     }
     return [{"about": about, "text": text} for about, text in made.items() if text]
@@ -200,11 +197,18 @@ def _say_time_course(run):
         rows = rows.sort_values("time")
         first, best = rows.iloc[0], rows.loc[rows["mean"].idxmax()]
         models = "one model for all times" if first["models"] == "shared" else "a model a time"
+        start = f"{with_interval(first)} {_time_words(first)}"
+        if best["time"] == first["time"]:
+            told = f"{start}, the highest of {count(len(rows), 'time')}"
+        else:
+            told = (
+                f"{start} and, the highest of {count(len(rows), 'time')}, {with_interval(best)} "
+                f"{_time_words(best)}"
+            )
         yield (
             name,
             f"On {_held_out_words(run)}, with {models}, the balanced accuracy of “{name}” was "
-            f"{with_interval(first)} {_time_words(first)} and, the highest of "
-            f"{count(len(rows), 'time')}, {with_interval(best)} {_time_words(best)}.",
+            f"{told}.",
         )
 
 
@@ -234,6 +238,16 @@ def probabilities_are_shifted(run):
     counts = [one["n_cells"] for one in run.about["classes"]]
     equally = run.about.get("weighs_classes_equally", False)  # unknown of earlier runs
     return equally and min(counts) < 0.8 * max(counts)
+
+
+def _say_method(run):
+    scores = run.summary
+    beyond = (scores["low"] < 0).any() or (scores["high"] > 1).any()
+    wide = "; being symmetric, those of few folds may reach beyond 0 and 1" if beyond else ""
+    return (
+        "Intervals are 95 % t intervals of the mean over folds, corrected for overlapping "
+        f"training sets (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366){wide}."
+    )
 
 
 def _say_software(run):
