@@ -248,7 +248,7 @@ def test_sentences_have_the_numbers_of_the_tables(made):
     assert "In 3 folds, whole groups" in text
     assert "in fold 1 <d2>; in fold 2 d1; in fold 3 d3." in text
     assert "66 simulated cells from 3 groups" in text
-    assert "In each of 3 held-out groups, the accuracy of “pixels” was 1.00." in text
+    assert "In each of 3 held-out groups, the balanced accuracy of “pixels” was 1.00." in text
     assert json.loads((made.folder / "run.json").read_text())["data"]["sha256"] in text
 
 
@@ -285,10 +285,15 @@ def test_the_answer_follows_the_interval(made, gain, words):
 
 def test_the_group_that_fails_is_named(made):
     run = read_run(made.folder)
-    of_pixels = run.by_group["estimator"].eq("pixels") & run.by_group["metric"].eq("accuracy")
-    run.by_group.loc[of_pixels & run.by_group["group"].eq("d1"), "value"] = 0.25
+    of_pixels, of_d1 = run.by_group["estimator"].eq("pixels"), run.by_group["group"].eq("d1")
+    run.by_group.loc[of_pixels & of_d1, "value"] = 0.25
     told = {one["about"]: one["text"] for one in quotable(run)}
-    assert "was lowest in d1 (0.25, n = 22) and highest in" in told["Groups"]
+    assert "the balanced accuracy of “pixels” was lowest in d1 (0.25, n = 22)" in told["Groups"]
+    # Where a group has cells of one class, groups are compared by accuracy.
+    run.by_group.loc[of_d1 & run.by_group["metric"].eq("balanced_accuracy"), "value"] = np.nan
+    told = {one["about"]: one["text"] for one in quotable(run)}
+    assert "groups, the accuracy of “pixels” was lowest in d1 (0.25" in told["Groups"]
+    assert page_figures(run)["groups"]["caption"].startswith("Accuracy on the cells")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from sklearn_cellfate.report._explorer import axis_names
 from sklearn_cellfate.report._figures import panels, plot_confusion, plot_roc
 from sklearn_cellfate.report._sentences import (
     WEIGHED_EQUALLY,
+    group_metric,
     number,
     probabilities_are_shifted,
     with_interval,
@@ -130,16 +131,14 @@ def _draw_groups(run):
     of_groups = run.by_group.dropna(subset="value")
     if not 0 < of_groups["group"].nunique() <= MOST_GROUPS_DRAWN:
         return None
-    whole = of_groups[of_groups["metric"] == "balanced_accuracy"]["group"].nunique()
-    metric = (
-        "balanced_accuracy" if whole == run.by_group["group"].nunique() else "accuracy"
-    )  # which groups of one class have too
+    metric = group_metric(run)
     display = ComparisonDisplay.from_result(run, metric=metric).plot(by="group")
     values = of_groups[of_groups["metric"] == metric]
+    low, high = values["value"].min(), values["value"].max()
     return _figure(
         display.figure_,
-        f"Dot plot of the {metric_words(metric)} in each of {whole or len(values)} held-out "
-        f"groups, from {number(values['value'].min())} to {number(values['value'].max())}.",
+        f"Dot plot of the {metric_words(metric)} in each of {values['group'].nunique()} held-out "
+        f"groups, from {number(low)} to {number(high)}.",
         f"{metric_words(metric).capitalize()} on the cells of each group while it was held out "
         f"(column “{run.about['groups']}”; n: its cells).",
     )

@@ -10,6 +10,7 @@ __all__ = [
     "WEIGHED_EQUALLY",
     "answer",
     "count",
+    "group_metric",
     "number",
     "probabilities_are_shifted",
     "question",
@@ -170,23 +171,32 @@ def _say_differences(run):
 
 
 def _say_groups(run):
+    metric = group_metric(run)
     of_best = run.by_group[
-        (run.by_group["estimator"] == _best(run)) & (run.by_group["metric"] == "accuracy")
+        (run.by_group["estimator"] == _best(run)) & (run.by_group["metric"] == metric)
     ]
     if len(of_best) < 2:
         return ""
+    words = metric_words(metric)
     by_score = of_best.sort_values("value", kind="stable")
     worst, best = by_score.iloc[0], by_score.iloc[-1]
     if worst["value"] == best["value"]:
         return (
-            f"In each of {count(len(of_best), 'held-out group')}, the accuracy of "
+            f"In each of {count(len(of_best), 'held-out group')}, the {words} of "
             f"“{_best(run)}” was {number(best['value'])}."
         )
     return (
-        f"Of {count(len(of_best), 'held-out group')}, the accuracy of “{_best(run)}” was lowest "
+        f"Of {count(len(of_best), 'held-out group')}, the {words} of “{_best(run)}” was lowest "
         f"in {worst['group']} ({number(worst['value'])}, n = {worst['n']}) and highest in "
         f"{best['group']} ({number(best['value'])}, n = {best['n']})."
     )
+
+
+def group_metric(run):
+    """Name what groups are compared by: groups of one class have no balanced accuracy."""
+    rows = run.by_group[run.by_group["metric"] == MEASURE].dropna(subset="value")
+    every_group_has_it = rows["group"].nunique() == run.by_group["group"].nunique()
+    return MEASURE if every_group_has_it else "accuracy"
 
 
 def _say_time_course(run):
