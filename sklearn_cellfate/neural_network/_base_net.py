@@ -44,8 +44,9 @@ class BaseNet(GradientsMixin, StateMixin, NeuralNet):
         As of :class:`skorch.NeuralNet`.
     """
 
-    # Images in one forward pass outside training, at most.
-    most_at_once = {"cpu": 128, "cuda": 128}
+    # Images in one forward pass outside training, at most. On a CPU 128 of 20 x 20 pixels are a
+    # fifth quicker an image, but one alone waits half as long again.
+    most_at_once = {"cpu": 64, "cuda": 128}
 
     def __init__(self, module, criterion, *, lr_schedule="constant", warmup=0.0, **kwargs):
         self.lr_schedule = lr_schedule

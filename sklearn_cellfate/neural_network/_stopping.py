@@ -18,6 +18,9 @@ from sklearn_cellfate.table import listing
 
 # What a monitor knows of a fit under way.
 STATE = ("best_loss_", "best_weights_", "n_epochs_", "n_idle_")
+# Training rows that the head of an epoch's judgement is fitted on: a line through a few latent
+# features needs no more, and to encode all rows would take a twentieth of an epoch.
+JUDGED_ROWS = 256
 TRIALS = 20  # seeds tried for a split of groups that leaves every class on both sides
 
 __all__ = ["EpochMonitor", "LatentMonitor", "StopTraining", "split_validation"]
@@ -159,7 +162,7 @@ class LatentMonitor(EpochMonitor):
     train, held_out : TrainingRows
         Rows with scaled images.
     head : classifier or None
-        Cloned and fitted on the latents of the training rows at every epoch.
+        Cloned and fitted on the latents of training rows, 256 at most, at every epoch.
     n_iter_no_change : int or None
         Stop when the loss that is watched has not improved for so many epochs; None: never.
     criteria : dict or None
@@ -170,6 +173,8 @@ class LatentMonitor(EpochMonitor):
 
     def __init__(self, train, held_out, head, *, n_iter_no_change, criteria, min_epochs):
         super().__init__(n_iter_no_change)
+        if train.codes is not None:
+            train = train.take(_some_of_every_class(train.codes))
         self.train, self.held_out, self.head = train, held_out, head
         self.criteria, self.min_epochs = criteria, min_epochs
 
@@ -211,3 +216,11 @@ class LatentMonitor(EpochMonitor):
             and scores.get("valid_accuracy", 1.0) >= wanted["min_accuracy"]
             and scores.get("valid_precision", 1.0) >= wanted["min_precision"]
         )
+
+
+def _some_of_every_class(codes):
+    """Choose rows by class, evenly; each class has one at least."""
+    by_class = np.argsort(codes, kind="stable")
+    chosen = by_class[np.linspace(0, len(codes) - 1, min(JUDGED_ROWS, len(codes))).astype(int)]
+    _, first_of_class = np.unique(codes, return_index=True)
+    return np.union1d(chosen, first_of_class)

@@ -9,7 +9,6 @@ from functools import singledispatch
 
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils import skip_init
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sklearn_cellfate.torch_modules._blocks import (
@@ -73,8 +72,7 @@ def _(module):
 
 @fold.register
 def _(module: SpectralConv2d):
-    plain = skip_init(
-        nn.Conv2d,
+    plain = _UnsetConv2d(
         module.in_channels,
         module.out_channels,
         module.kernel_size,
@@ -86,7 +84,7 @@ def _(module: SpectralConv2d):
 
 @fold.register
 def _(module: SpectralLinear):
-    plain = skip_init(nn.Linear, module.in_features, module.out_features)
+    plain = _UnsetLinear(module.in_features, module.out_features)
     return take_over(plain, module.normalized_weight(), module.bias)
 
 
@@ -98,6 +96,21 @@ def _(module: ResidualDown):
 @fold.register
 def _(module: ResidualUp):
     return _FoldedUp(fold(module.before), fold(module.path), fold(module.skip), module.size)
+
+
+class _Unset:
+    """Draw no first weights: that would move torch's generator."""
+
+    def reset_parameters(self):
+        pass
+
+
+class _UnsetConv2d(_Unset, nn.Conv2d):
+    pass
+
+
+class _UnsetLinear(_Unset, nn.Linear):
+    pass
 
 
 class _FoldedDown(nn.Module):
