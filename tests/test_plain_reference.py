@@ -249,7 +249,7 @@ def test_layers_normalised_together_leave_nothing_behind():
     autoencoder(torch.rand(4, 1, 8, 8))
     assert set(autoencoder.state_dict()) == names
     layer = autoencoder.decoder[0]
-    before = layer.u
+    before = layer.u.clone()
     layer(torch.randn(3, 2))
     assert not torch.equal(layer.u, before)
     copy.deepcopy(autoencoder)

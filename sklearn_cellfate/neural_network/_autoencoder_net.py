@@ -4,7 +4,8 @@ from contextvars import ContextVar
 
 import torch
 
-from sklearn_cellfate.neural_network._base_net import BaseNet
+from sklearn_cellfate.neural_network._base_net import OWN_CALLBACKS, BaseNet
+from sklearn_cellfate.neural_network._captured_step import CapturedSteps
 from sklearn_cellfate.torch_modules import (
     Autoencoder,
     AutoencoderObjective,
@@ -59,7 +60,7 @@ class AdversarialAutoencoderNet(BaseNet):
         self.real_label = real_label
         self.fake_label = fake_label
         self.augment = augment
-        self._folded = {}
+        self._folded, self._steps = {}, None
         super().__init__(module, criterion, **kwargs)
 
     @property
@@ -110,7 +111,12 @@ class AdversarialAutoencoderNet(BaseNet):
         trainer = TRAINER.get()
         if trainer is not None and trainer(self, rows, held_out, n_epochs, scheduled):
             return None  # nothing diverged
-        return super().fit_images(rows, held_out, n_epochs, scheduled=scheduled)
+        try:
+            return super().fit_images(rows, held_out, n_epochs, scheduled=scheduled)
+        finally:
+            if self._steps is not None:
+                self._steps.close()
+                self._steps = None
 
     def train_step(self, batch, **fit_params):
         """Update the autoencoder, then the discriminator."""
@@ -137,6 +143,24 @@ class AdversarialAutoencoderNet(BaseNet):
     def decode(self, latents):
         """Scaled images of latents, ``(n, C, H, W)`` float32."""
         return self._infer(self.module_.decoder, latents)
+
+    @property
+    def _captures_steps(self):
+        """Whether steps may be captured: others' callbacks may look into each of them."""
+        own = all(isinstance(callback, OWN_CALLBACKS) for _, callback in self.callbacks_)
+        return self._on_cuda and own and not self._recomputes
+
+    def _run_batches(self, iterator, training, step_fn, **fit_params):
+        if not (training and self._captures_steps):
+            return super()._run_batches(iterator, training, step_fn, **fit_params)
+        if self._steps is None:
+            self._steps = CapturedSteps(self, iterator.images, iterator.labels)
+        values, sizes = [], []
+        for number, rows in enumerate(iterator.draw_rows()):
+            self._set_lr((number + 0.5) / len(iterator))
+            values.append(self._steps(rows))
+            sizes.append(len(rows))
+        return self._steps.names, values, sizes
 
     def _for_inference(self, network):
         """Fold a network, or find it folded since its weights last changed."""

@@ -130,19 +130,11 @@ class BaseNet(GradientsMixin, StateMixin, NeuralNet):
         if training:
             self.history.record("stage", self.stage)
         self._set_training(training)
-        values, sizes = [], []
-        for number, batch in enumerate(iterator):
-            if training:
-                self._set_lr((number + 0.5) / len(iterator))
-            self.notify("on_batch_begin", batch=batch, training=training)
-            losses = step_fn(batch, **fit_params)
-            values.append(torch.stack([loss.detach() for loss in losses.values()]))
-            sizes.append(len(batch[0]))
-            self.notify("on_batch_end", batch=batch, training=training, **losses)
+        names, values, sizes = self._run_batches(iterator, training, step_fn, **fit_params)
         values = torch.stack(values).cpu().double()
         if training:
-            self._check_finite(values, list(losses), iterator.images)
-        for name, value in zip(losses, np.average(values, axis=0, weights=sizes).tolist()):
+            self._check_finite(values, names, iterator.images)
+        for name, value in zip(names, np.average(values, axis=0, weights=sizes).tolist()):
             self.history.record(f"{prefix}_{name}", value)
         # Stages minimise different sums, so only epochs of one stage are compared.
         stage = self.history[-1, "stage"]
@@ -212,6 +204,19 @@ class BaseNet(GradientsMixin, StateMixin, NeuralNet):
         ]
         return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["epoch", "stage"])
 
+    def _run_batches(self, iterator, training, step_fn, **fit_params):
+        """Run an epoch's steps; return the names of the losses, theirs and the sizes of each."""
+        values, sizes = [], []
+        for number, batch in enumerate(iterator):
+            if training:
+                self._set_lr((number + 0.5) / len(iterator))
+            self.notify("on_batch_begin", batch=batch, training=training)
+            losses = step_fn(batch, **fit_params)
+            values.append(torch.stack([loss.detach() for loss in losses.values()]))
+            sizes.append(len(batch[0]))
+            self.notify("on_batch_end", batch=batch, training=training, **losses)
+        return list(losses), values, sizes
+
     def _check_finite(self, losses, names, images):
         """Take an epoch that diverged out of the history before saying so."""
         try:
@@ -234,7 +239,11 @@ class BaseNet(GradientsMixin, StateMixin, NeuralNet):
         factor = lr_factor(progress, self.lr_schedule, self.warmup) if self._scheduled else 1.0
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+                rate = group.setdefault("initial_lr", group["lr"]) * factor
+                if isinstance(group["lr"], torch.Tensor):
+                    group["lr"].fill_(rate)  # a captured step reads it there
+                else:
+                    group["lr"] = rate
 
     @property
     def _on_cuda(self):

@@ -33,9 +33,13 @@ class EpochBatches:
 
     def __iter__(self):
         """Yield ``(images, labels)``."""
-        order = self._draw_order().to(self.images.device)
-        for rows in torch.tensor_split(order, max(1, len(order) // self.batch_size)):
+        for rows in self.draw_rows():
             yield self.images[rows], None if self.labels is None else self.labels[rows]
+
+    def draw_rows(self):
+        """Draw the numbers of each batch's rows, on the device of the images."""
+        order = self._draw_order().to(self.images.device)
+        return torch.tensor_split(order, max(1, len(order) // self.batch_size))
 
     def __len__(self):
         """Batches of an epoch, to within the one that fractional visits may add."""

@@ -30,6 +30,8 @@ class GradientsMixin:
             Detached.
         losses : dict of str to Tensor
         """
+        if self._on_cuda and torch.cuda.is_current_stream_capturing():
+            return self._gradients(optimizer, compute)  # nothing is computed yet
         if not self._recomputes:
             buffers, generators = copy_buffers(self.module_), generator_states(self.device)
             try:

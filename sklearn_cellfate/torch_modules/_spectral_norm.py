@@ -60,27 +60,28 @@ def normalized_together(network):
 
 
 def _normalize(layers):
-    if layers[0].training:
-        _iterate(layers)
-    weights = [layer.weight for layer in layers]
-    return _Quotients.apply(
-        *weights, *(layer.u for layer in layers), *(layer.v for layer in layers)
-    )
+    vectors = _iterate(layers) if layers[0].training else _vectors(layers)
+    return _Quotients.apply(*(layer.weight for layer in layers), *vectors)
 
 
 @torch.no_grad()
 def _iterate(layers):
-    """Make a step of the power iteration."""
+    """Make a step of the power iteration; return the singular vectors, left ones first."""
     matrices = [layer.weight.flatten(1) for layer in layers]
     right = _unit([torch.mv(matrix.t(), layer.u) for matrix, layer in zip(matrices, layers)])
     left = _unit([torch.mv(matrix, v) for matrix, v in zip(matrices, right)])
-    for layer, u, v in zip(layers, left, right):
-        layer.u, layer.v = u, v
+    # In place, where a captured step looks for them again. The backward pass has the others.
+    torch._foreach_copy_(_vectors(layers), left + right)
+    return left + right
+
+
+def _vectors(layers):
+    return [layer.u for layer in layers] + [layer.v for layer in layers]
 
 
 def _unit(vectors):
     lengths = torch.stack(torch._foreach_norm(vectors)).clamp_min(1e-12)
-    return torch._foreach_div(vectors, lengths.unbind())
+    return list(torch._foreach_div(vectors, lengths.unbind()))
 
 
 class _Quotients(torch.autograd.Function):
