@@ -60,19 +60,27 @@ def normalized_together(network):
 
 
 def _normalize(layers):
-    vectors = _iterate(layers) if layers[0].training else _vectors(layers)
-    return _Quotients.apply(*(layer.weight for layer in layers), *vectors)
+    weights = [layer.weight for layer in layers]
+    sigmas, vectors = (_iterate if layers[0].training else _estimate)(layers)
+    return _Quotients.apply(sigmas, *weights, *vectors)
 
 
 @torch.no_grad()
 def _iterate(layers):
-    """Make a step of the power iteration; return the singular vectors, left ones first."""
+    """Make a step of the power iteration; return norms and singular vectors, left ones first."""
     matrices = [layer.weight.flatten(1) for layer in layers]
-    right = _unit([torch.mv(matrix.t(), layer.u) for matrix, layer in zip(matrices, layers)])
-    left = _unit([torch.mv(matrix, v) for matrix, v in zip(matrices, right)])
+    right, _ = _unit([torch.mv(matrix.t(), layer.u) for matrix, layer in zip(matrices, layers)])
+    left, sigmas = _unit([torch.mv(matrix, v) for matrix, v in zip(matrices, right)])
     # In place, where a captured step looks for them again. The backward pass has the others.
     torch._foreach_copy_(_vectors(layers), left + right)
-    return left + right
+    return sigmas, left + right
+
+
+@torch.no_grad()
+def _estimate(layers):
+    """Return norms and singular vectors without a step of the power iteration."""
+    sigmas = [torch.dot(layer.u, torch.mv(layer.weight.flatten(1), layer.v)) for layer in layers]
+    return torch.stack(sigmas).clamp_min(1e-12), _vectors(layers)
 
 
 def _vectors(layers):
@@ -80,21 +88,17 @@ def _vectors(layers):
 
 
 def _unit(vectors):
+    """Divide vectors by their lengths; return both."""
     lengths = torch.stack(torch._foreach_norm(vectors)).clamp_min(1e-12)
-    return list(torch._foreach_div(vectors, lengths.unbind()))
+    return list(torch._foreach_div(vectors, lengths.unbind())), lengths
 
 
 class _Quotients(torch.autograd.Function):
-    """Weights W over u W v, for singular vectors u and v that count as constants."""
+    """Weights W over their norms u W v, for singular vectors u and v that count as constants."""
 
     @staticmethod
-    def forward(ctx, *tensors):
+    def forward(ctx, sigmas, *tensors):
         weights, left, right = _thirds(tensors)
-        sigmas = [
-            torch.dot(u, torch.mv(weight.flatten(1), v))
-            for weight, u, v in zip(weights, left, right)
-        ]
-        sigmas = torch.stack(sigmas).clamp_min(1e-12)
         quotients = torch._foreach_div(weights, sigmas.unbind())
         ctx.save_for_backward(sigmas, *quotients, *left, *right)
         return tuple(quotients)
@@ -114,7 +118,7 @@ class _Quotients(torch.autograd.Function):
             for gradient, u, v in zip(gradients, left, right)
         ]
         torch._foreach_div_(of_weights, sigmas.unbind())
-        return *of_weights, *[None] * (2 * len(of_weights))
+        return None, *of_weights, *[None] * (2 * len(of_weights))
 
 
 def _thirds(tensors):
