@@ -241,9 +241,11 @@ class BaseImageEstimator(
         """Features of scaled images, the mean over their symmetries with ``augment``."""
         numbers = symmetries(*scaled.shape[2:]) if self.augment else [0]
         # All views of some images together, so that those of one image share a forward pass.
+        at_once = max(PASSES_AT_ONCE * self.net_.inference_batch // len(numbers), 1)
         features = []
-        for part in gen_batches(len(scaled), PASSES_AT_ONCE * self.net_.inference_batch):
-            views = np.concatenate([apply_symmetry(scaled[part], number) for number in numbers])
+        for part in gen_batches(len(scaled), at_once):
+            views = [apply_symmetry(scaled[part], number) for number in numbers]
+            views = views[0] if len(views) == 1 else np.concatenate(views)
             of_views = self.net_.encode(views).astype(np.float64)
             features.append(of_views.reshape(len(numbers), -1, of_views.shape[1]).mean(axis=0))
         return np.concatenate(features)
