@@ -1082,11 +1082,27 @@ def test_btracks_types_of_objects_are_chosen(btrack_file):
     assert len(read_tracks(btrack_file, object_type="obj_type_2")) == 10
 
 
+def other_shape(group, name):
+    """Put a single number in the place of a dataset."""
+    group.pop(name, None)
+    group[name] = 3.0
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda file: file.pop("tracks"), "expected btrack's groups 'objects' and 'tracks'"),
         (lambda file: file["tracks/obj_type_1"].pop("map"), "is not as btrack writes it"),
+        (
+            lambda file: other_shape(file["objects/obj_type_1"], "labels"),
+            "is not as btrack writes",
+        ),
+        (
+            lambda file: other_shape(file["objects/obj_type_1"], "coords"),
+            "is not as btrack writes",
+        ),
+        (lambda file: other_shape(file["tracks/obj_type_1"], "map"), "is not as btrack writes it"),
+        (lambda file: other_shape(file["tracks/obj_type_1"], "LBEPR"), "is not as btrack writes"),
         (lambda file: file["tracks/obj_type_1"].pop("dummies"), "there are 9 objects and 0 dumm"),
         (
             lambda file: file["tracks/obj_type_1/map"].write_direct(np.full((4, 2), 90, "u4")),

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sklearn_cellfate.io._hdf5 import opened_hdf5
 from sklearn_cellfate.io._tidy_tracks import CORE, RawTracks
-from sklearn_cellfate.table import listing
+from sklearn_cellfate.table import in_one_line, listing
 
 # btrack's numbers for what its optimiser decided on the end of a track.
 FATES = {
@@ -49,8 +49,13 @@ def read_btrack(path, where, *, object_type=None):
         name = _object_type(list(file["tracks"]), object_type, where)
         try:
             return RawTracks(where, _table(file["objects"][name], file["tracks"][name], where))
-        except KeyError as error:
-            raise ValueError(f"{where} is not as btrack writes it: {error.args[0]}") from error
+        except (LookupError, TypeError, ValueError) as error:
+            if where in str(error):
+                raise
+            # What h5py and NumPy say of datasets that are missing or of another shape.
+            raise ValueError(
+                f"{where} is not as btrack writes it: {in_one_line(error)}"
+            ) from error
 
 
 def _object_type(present, wanted, where):
