@@ -8,6 +8,12 @@ both:
     python benchmarks/speed_efficientnet.py
     python benchmarks/speed_efficientnet.py --variant s --size 300 --images 2048 --batch 128
 
+On Linux without a GPU the C library may give memory back to the system after a step and fault it
+in again in the next, in one loop and not in the other by chance: up to a fifth of a step. Neither
+pays for that where it may keep what it has:
+
+    export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296
+
 Prints images a second of each, their ratio, and the share of the card's bfloat16 peak that the
 convolutions' arithmetic makes, where --peak-tflops says what the peak is.
 """
