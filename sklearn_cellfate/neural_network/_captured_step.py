@@ -63,7 +63,7 @@ class CapturedSteps:
         if self._captures and key not in self._graphs and self._n_seen[key] > N_EAGER:
             self._capture(key, rows)
         if key not in self._graphs:
-            self.names, losses = self._step(rows)
+            self.names, losses = run_aside(lambda: self._step(rows))
             return losses
         run, place, self.names, losses = self._graphs[key]
         place.copy_(rows)
@@ -101,6 +101,16 @@ class CapturedSteps:
     def _forget_gradients(self):
         for optimizer in self.net.optimizers:
             optimizer.zero_grad()
+
+
+def run_aside(function):
+    """Run a function in a stream of its own, which is where graphs are captured."""
+    here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+    aside.wait_stream(here)
+    with torch.cuda.stream(aside):
+        result = function()
+    here.wait_stream(aside)
+    return result
 
 
 def capture(function):
