@@ -10,6 +10,7 @@ off, batches of 64 cut out of a tensor. Ours reads and checks X, scales pixels a
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from sklearn_cellfate.neural_network import AAEClassifier
 
@@ -36,7 +37,7 @@ def model(images):
 def flops(model, images):
     """Count multiplications and additions of the encoder's products, an image."""
     encoder, few = model.net_.module_.encoder.eval(), torch.from_numpy(images[:10])
-    with torch.utils.flop_counter.FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         encoder(few.to(model.net_.device))
     return counter.get_total_flops() / 10
 

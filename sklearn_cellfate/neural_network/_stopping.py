@@ -20,7 +20,7 @@ from sklearn_cellfate.table import listing
 STATE = ("best_loss_", "best_weights_", "n_epochs_", "n_idle_")
 # Training rows that the head of an epoch's judgement is fitted on: a line through a few latent
 # features needs no more, and to encode all rows would take a twentieth of an epoch.
-JUDGED_ROWS = 256
+JUDGED_ROWS = 128
 TRIALS = 20  # seeds tried for a split of groups that leaves every class on both sides
 
 __all__ = ["EpochMonitor", "LatentMonitor", "StopTraining", "split_validation"]
@@ -162,7 +162,7 @@ class LatentMonitor(EpochMonitor):
     train, held_out : TrainingRows
         Rows with scaled images.
     head : classifier or None
-        Cloned and fitted on the latents of training rows, 256 at most, at every epoch.
+        Cloned and fitted on the latents of training rows, 128 at most, at every epoch.
     n_iter_no_change : int or None
         Stop when the loss that is watched has not improved for so many epochs; None: never.
     criteria : dict or None
@@ -177,6 +177,8 @@ class LatentMonitor(EpochMonitor):
             train = train.take(_some_of_every_class(train.codes))
         self.train, self.held_out, self.head = train, held_out, head
         self.criteria, self.min_epochs = criteria, min_epochs
+        sides = [held_out] if head is None else [train, held_out]
+        self._images = np.concatenate([side.images for side in sides])  # for one call an epoch
 
     def _watch(self, net):
         with torch.random.fork_rng(devices=[]):
@@ -186,14 +188,15 @@ class LatentMonitor(EpochMonitor):
         return self.scores_.get("valid_log_loss", net.history[-1, "valid_loss"])
 
     def _score(self, net):
-        latents = net.encode(self.held_out.images).astype(np.float64)
+        n_train = 0 if self.head is None else len(self.train.images)
+        known, latents = np.split(net.encode(self._images).astype(np.float64), [n_train])
         scores = {"valid_kl": float(latent_kl_divergence(latents).max())}
         if self.head is None:
             return scores
         codes = self.held_out.codes
         head = clone(self.head)
         _set_random_states(head, 0)
-        head.fit(net.encode(self.train.images).astype(np.float64), self.train.codes)
+        head.fit(known, self.train.codes)
         predicted = head.predict(latents)
         average = "binary" if len(head.classes_) == 2 else "macro"
         scores["valid_separation"] = centroid_separation(latents, codes)
