@@ -1,8 +1,10 @@
 """Random numbers of stacked networks: noise, dropout, draws of the prior, symmetries."""
 
+import math
+
 import torch
 
-from sklearn_cellfate.torch_modules._blocks import draw_kept
+from sklearn_cellfate.torch_modules._blocks import draw_words, kept_from
 
 __all__ = ["OwnStreams", "SharedStream"]
 
@@ -31,7 +33,7 @@ class _Streams:
         if not any(self._noise_std):
             return x
         noise = self._normal(x.shape, self._noise_std)
-        return x + noise * _beside(self.noise_std, x)
+        return torch.addcmul(x, noise, _beside(self.noise_std, x))
 
     def drop(self, x):
         """Set a share of a tensor of shape (K, n, ...) to zero and enlarge the rest."""
@@ -70,6 +72,9 @@ class OwnStreams(_Streams):
     def __init__(self, noise_std, dropout, generators):
         super().__init__(noise_std, dropout)
         self.generators = generators
+        thresholds, factors = zip(*map(kept_from, self._dropout))
+        self._thresholds = torch.tensor(thresholds, dtype=torch.int16)[:, None]
+        self._factors = noise_std.new_tensor(factors)
 
     def take(self, members):
         """Return the streams of some of the networks."""
@@ -83,18 +88,24 @@ class OwnStreams(_Streams):
     # A setting of zero draws nothing, as in the layers of a single network.
 
     def _normal(self, shape, settings):
-        numbers = self.noise_std.new_zeros(shape)
-        for row, generator, setting in zip(numbers, self.generators, settings):
+        numbers = self.noise_std.new_empty(shape)
+        for row, generator, setting in zip(numbers.unbind(), self.generators, settings):
             if setting:
                 row.normal_(generator=generator)
+            else:
+                row.zero_()
         return numbers
 
     def _kept(self, shape):
-        numbers = self.noise_std.new_ones(shape)
-        for row, generator, dropout in zip(numbers, self.generators, self._dropout):
+        # As the layer of a single network draws them; only the draws are network by network.
+        n_features = math.prod(shape[1:])
+        words = torch.zeros(shape[0], (n_features + 3) // 4, dtype=torch.int64)
+        for row, generator, dropout in zip(words.unbind(), self.generators, self._dropout):
             if dropout:
-                row.copy_(draw_kept(row, dropout, generator))
-        return numbers
+                draw_words(row, generator)
+        kept = words.view(torch.int16)[:, :n_features] >= self._thresholds
+        numbers = kept.view(shape).to(self._factors.dtype)
+        return numbers.mul_(_beside(self._factors, numbers))
 
     def _uniform(self, shape):
         numbers = self.noise_std.new_empty(shape)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from sklearn_cellfate.torch_modules._convolution import convolve_enlarged
 from sklearn_cellfate.torch_modules._spectral_norm import SpectralConv2d
 
-__all__ = ["Dropout", "GaussianNoise", "ResidualDown", "ResidualUp", "draw_kept"]
+__all__ = ["Dropout", "GaussianNoise", "ResidualDown", "ResidualUp", "draw_words", "kept_from"]
 
 
 class GaussianNoise(nn.Module):
@@ -31,34 +31,43 @@ class Dropout(nn.Dropout):
         """Set some to zero and enlarge the others."""
         if not (self.training and self.p and x.device.type == "cpu"):
             return super().forward(x)
-        return x * draw_kept(x, self.p)
+        return x * _draw_kept(x, self.p)
 
 
-def draw_kept(x, p, generator=None):
+def _draw_kept(x, p):
     """Draw the factors of a dropout on a CPU.
 
     A draw of 64 bits serves four features; torch's own takes one a feature, and the time of a
     whole convolution.
+    """
+    threshold, factor = kept_from(p)
+    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
+    draw_words(words)
+    kept = words.view(torch.int16)[: x.numel()].view(x.shape) >= threshold
+    return kept.to(x.dtype) * factor
+
+
+def kept_from(p):
+    """Say of a dropout, of 16 random bits, from what number on features are kept.
 
     Parameters
     ----------
-    x : Tensor
-        Of the shape and type to draw.
     p : float
         Probability of a zero, to 16 bits.
-    generator : torch.Generator or None
-        Default: torch's own.
 
     Returns
     -------
-    factors : Tensor
-        Zeros, and the number that makes their mean one.
+    threshold : int
+    factor : float
+        Of the features kept.
     """
     n_zero = min(round(p * 2**16), 2**16 - 1)
-    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
+    return n_zero - 2**15, 2**16 / (2**16 - n_zero)
+
+
+def draw_words(words, generator=None):
+    """Fill a tensor of type int64 with random bits."""
     words.random_(-(2**63), None, generator=generator)
-    kept = words.view(torch.int16)[: x.numel()].view(x.shape) >= n_zero - 2**15
-    return kept.to(x.dtype) * (2**16 / (2**16 - n_zero))
 
 
 class ResidualDown(nn.Module):

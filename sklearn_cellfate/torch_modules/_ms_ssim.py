@@ -88,9 +88,10 @@ class _Similarity(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, y, rows, columns, c1, c2):
-        mx, my, mxx, myy, mxy = rows @ torch.stack([x, y, x * x, y * y, x * y]) @ columns.t()
-        squares, product = mx * mx + my * my, mx * my
-        variances = (mxx + myy).sub_(squares).add_(c2)
+        moments = torch.stack([x, y, torch.addcmul(x * x, y, y), x * y])
+        mx, my, of_squares, mxy = rows @ moments @ columns.t()
+        squares, product = torch.addcmul(mx * mx, my, my), mx * my
+        variances = of_squares.sub_(squares).add_(c2)
         contrast = mxy.sub(product).mul_(2).add_(c2).div_(variances)
         luminance = None
         if c1 is not None:

@@ -6,7 +6,7 @@ pixel needs one call instead of K. Latent features are ``(K, n, features)``, den
 products. On 20 x 20 images a step is made of small operations whose cost is that of the call.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ from sklearn_cellfate.torch_modules._decoder import Decoder
 from sklearn_cellfate.torch_modules._discriminator import Discriminator
 from sklearn_cellfate.torch_modules._encoder import Encoder
 from sklearn_cellfate.torch_modules._spectral_norm import SpectralConv2d, SpectralLinear
+from sklearn_cellfate.torch_modules._stacked_norms import StackedNorms
 
 __all__ = ["StackedWeights", "stack_layers"]
 
@@ -39,11 +40,15 @@ class StackedWeights:
         Layers change the buffers in place, as those of a single network do in training.
     randomness : object
         ``add_noise(x)`` and ``drop(x)`` for tensors of shape (K, n, ...).
+    normalized : dict of str to Tensor of shape (K, ...)
+        Weights over their spectral norms, by the names of their layers; an autoencoder computes
+        them as a pass begins.
     """
 
     parameters: dict
     buffers: dict
     randomness: Any
+    normalized: dict = field(default_factory=dict)
 
 
 def stack_layers(module, prefix=""):
@@ -85,8 +90,16 @@ def _sequential(module, prefix):
 def _autoencoder(module, prefix):
     encode = stack_layers(module.encoder, f"{prefix}encoder.")
     decode = stack_layers(module.decoder, f"{prefix}decoder.")
+    normalize = StackedNorms(
+        [
+            f"{prefix}{name}."
+            for name, part in module.named_modules()
+            if isinstance(part, (SpectralConv2d, SpectralLinear))
+        ]
+    )
 
     def forward(x, weights):
+        weights.normalized = normalize(weights.parameters, weights.buffers)
         latents = encode(x, weights)
         return latents, decode(latents, weights)
 
@@ -117,30 +130,18 @@ def _residual_up(module, prefix):
 
 def _enlarged_convolution(module, prefix, size):
     def forward(x, weights):
-        weight = _normalized_weight(weights, prefix)
+        weight = weights.normalized[prefix]
         bias = weights.parameters[f"{prefix}bias"].flatten()
         return convolve_enlarged(x, weight.flatten(0, 1), bias, size, groups=len(weight))
 
     return forward
 
 
-def _normalized_weight(weights, prefix):
-    """Divide each network's weight by its spectral norm, after one power iteration."""
-    weight = weights.parameters[f"{prefix}weight"]
-    matrix = weight.flatten(2)
-    u, v = weights.buffers[f"{prefix}u"], weights.buffers[f"{prefix}v"]
-    with torch.no_grad():
-        v.copy_(F.normalize((u[:, None] @ matrix).squeeze(1), dim=1))
-        u.copy_(F.normalize((matrix @ v[:, :, None]).squeeze(2), dim=1))
-    sigma = (u * (matrix @ v[:, :, None]).squeeze(2)).sum(1)
-    return weight / sigma.clamp_min(1e-12).view(-1, *[1] * (weight.ndim - 1))
-
-
 def _convolution(module, prefix):
     (stride, _), (padding, _) = module.stride, module.padding
 
     def forward(x, weights):
-        weight = _normalized_weight(weights, prefix)
+        weight = weights.normalized[prefix]
         return convolve(
             x,
             weight.flatten(0, 1),
@@ -158,7 +159,7 @@ def _dense(module, prefix):
 
     def forward(x, weights):
         name = f"{prefix}weight"
-        weight = _normalized_weight(weights, prefix) if spectral else weights.parameters[name]
+        weight = weights.normalized[prefix] if spectral else weights.parameters[name]
         return torch.baddbmm(weights.parameters[f"{prefix}bias"][:, None], x, weight.mT)
 
     return forward
