@@ -27,6 +27,7 @@ from torchvision.ops import Conv2dNormActivation
 from sklearn_cellfate import image_column
 from sklearn_cellfate.feature_extraction import PixelFeatures
 from sklearn_cellfate.inspection import RelevanceDisplay, parameter_randomization, relevance
+from sklearn_cellfate.inspection._relevance._attribution import Attribution
 from sklearn_cellfate.metrics import pixel_flipping, relevance_mass
 from sklearn_cellfate.neural_network import (
     AAEClassifier,
@@ -263,7 +264,8 @@ def test_a_linear_network_gets_pixel_times_weight():
     scaled = net._scale(images)
     product = {"lrp", "input_x_gradient", "integrated_gradients"}
     for method in METHODS:
-        maps = relevance(net, images, 1, method=method, composite="epsilon_gamma")
+        rules = {"composite": "epsilon_gamma"} if method == "lrp" else {}
+        maps = relevance(net, images, 1, method=method, **rules)
         if method == "lrp":  # its rules weigh contributions of either sign, but of one pixel only
             sums = evidence(net, images)[:, 1]
             np.testing.assert_allclose(maps.sum((1, 2, 3)), sums, rtol=1e-4)
@@ -596,6 +598,48 @@ def test_relevance_of_an_autoencoder_changes_with_its_weights(models):
     assert similarity["layer"].iloc[-1] == "encoder.0" and similarity["spearman"].iloc[-1] < 0.8
 
 
+def test_pixels_that_no_map_shows_do_not_make_maps_alike(models, monkeypatch):
+    """Noise inside of a mask, 0 around it, has nothing in common with other such noise."""
+    inside = np.zeros((1, 60, 60), bool)
+    inside[:, 20:40, 20:40] = True
+    rng = np.random.default_rng(0)
+
+    def make_noise(self):
+        return rng.normal(size=(len(self.columns), *inside.shape)) * inside
+
+    monkeypatch.setattr(Attribution, "maps", make_noise)
+    similarity = parameter_randomization(*models["AAE"], random_state=0)
+    assert similarity[["spearman", "spearman_signed"]].abs().max(axis=None) < 0.1
+    assert similarity["ssim"].max() < 0.5  # 0.88 with the pixels around
+
+
+def test_equal_maps_are_equal_inside_of_a_mask(models, monkeypatch):
+    monkeypatch.setattr(Attribution, "maps", lambda self: IMAGES[:3] * border_of(IMAGES))
+    similarity = parameter_randomization(*models["AAE"], random_state=0).drop(columns="layer")
+    np.testing.assert_allclose(similarity, 1)
+
+
+def test_maps_of_an_image_s_own_class_and_baseline_are_compared(models):
+    estimator, images = models["AAE"]
+
+    def compare(**changes):
+        found = parameter_randomization(estimator, images, random_state=0, **changes)
+        return found.drop(columns="layer").to_numpy()
+
+    np.testing.assert_array_equal(compare(target=["dies"] * 3), compare(target="dies"))
+    assert not np.array_equal(compare(baseline="empty"), compare(baseline="border"))
+    with pytest.raises(ValueError, match="target names 2 classes, but X has 3 images"):
+        compare(target=["dies"] * 2)
+
+
+def test_only_noise_draws_from_the_global_generator(models):
+    for method in ("lrp", "gradient"):
+        before = np.random.get_state()[1:3]
+        relevance(*models["AAE"], method=method)
+        after = np.random.get_state()[1:3]
+        assert np.array_equal(before[0], after[0]) and before[1] == after[1]
+
+
 # Bad input
 
 
@@ -612,6 +656,12 @@ def test_relevance_of_an_autoencoder_changes_with_its_weights(models):
         ({"target": 0}, "found 0"),
         ({"target": ["dies", "dies"]}, "target names 2 classes, but X has 3 images"),
         ({"batch_size": 0}, "batch_size"),
+        (
+            {"method": "gradient", "composite": "alpha_beta"},
+            "composite='alpha_beta' is for method='lrp'; method='gradient'",
+        ),
+        ({"method": "smoothgrad", "baseline": "empty"}, "baseline is for .* method='smoothgrad'"),
+        ({"composite": "alpha_beta", "baseline": "empty"}, "'lrp' by composite='alpha_beta'"),
         ({"baseline": "dark"}, r"baseline must be .*shape \(1, 12, 12\).*found 'dark'"),
         ({"baseline": np.zeros((12, 12))}, r"found an array of \(12, 12\)"),
         ({"baseline": np.full((1, 12, 12), np.nan)}, "one finite image"),

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-__all__ = ["ms_ssim"]
+__all__ = ["ms_ssim", "ssim_maps"]
 
 _SCALE_WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
 _LINEAR_BELOW = 0.05
@@ -75,7 +75,7 @@ def ms_ssim(
     weights = _SCALE_WEIGHTS[:n_scales] / _SCALE_WEIGHTS[:n_scales].sum()
     log_similarity = np.zeros(x.shape[:2])
     for scale, weight in enumerate(weights):
-        luminance, contrast = _ssim_maps(x, y, data_range, window_size, sigma)
+        luminance, contrast = ssim_maps(x, y, data_range, window_size, sigma)
         last = scale == n_scales - 1
         factor = (luminance * contrast if last else contrast).mean((-2, -1))
         log_similarity += weight * _extended_log(factor)
@@ -92,7 +92,9 @@ def _as_channels(images):
     return images[:, np.newaxis] if images.ndim == 3 else images
 
 
-def _ssim_maps(x, y, data_range, window_size, sigma):
+def ssim_maps(x, y, data_range=1.0, window_size=5, sigma=1.0):
+    """Luminance and contrast-with-structure around each pixel of images (..., H, W)."""
+
     def blur(images):
         for axis in (-2, -1):
             images = gaussian_filter1d(

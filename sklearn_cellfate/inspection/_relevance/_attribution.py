@@ -1,6 +1,6 @@
 """Relevance of images for the scores of one network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from sklearn_cellfate.inspection._relevance._baselines import scale_baselines
-from sklearn_cellfate.inspection._relevance._readout import find_readout
+from sklearn_cellfate.inspection._relevance._readout import find_columns, find_readout
 from sklearn_cellfate.table import listing
 
 __all__ = ["Attribution", "Settings", "check_settings"]
@@ -39,19 +39,29 @@ class Settings:
 
 
 def check_settings(method, composite=None, *, random_state=None, **others):
-    """Return the settings, or say which name is unknown or which package missing."""
+    """Return the settings, or say which name is unknown or which package missing.
+
+    A seed is drawn from `random_state` only for the method that makes noise.
+    """
     names = [("method", method, METHODS)]
     names += [] if composite is None else [("composite", composite, COMPOSITE_NAMES)]
     for name, value, known in names:
         if value not in known:
             raise ValueError(f"{name} must be one of {listing(known)}, found {value!r}.")
+    if composite is not None and method != "lrp":
+        raise ValueError(
+            f"composite={composite!r} is for method='lrp'; method={method!r} has no rules."
+        )
     package = PACKAGES.get(method)
     if package is not None and find_spec(package) is None:
         raise ImportError(
             f'method={method!r} needs {package}: pip install "sklearn-cellfate[lrp]"'
         )
+    settings = Settings(method, composite, **others)
+    if method != "smoothgrad":
+        return settings
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    return Settings(method, composite, seed=seed, **others)
+    return replace(settings, seed=seed)
 
 
 class Attribution:
@@ -63,7 +73,7 @@ class Attribution:
         Fitted; it is not touched.
     images : ndarray of shape (n, C, H, W), float32
         As it was fitted on.
-    target : class label, "latent k", int or None
+    target : class label, "latent k", int, array-like of shape (n,) or None
         See :func:`relevance`.
     settings : Settings
         How.
@@ -84,6 +94,9 @@ class Attribution:
 
         self._estimator, self._settings = estimator, settings
         self._composite = _find_composite(estimator, settings)
+        self._check_baseline()
+        if np.ndim(target) == 1:
+            columns, target = find_columns(estimator, target, len(images)), None
         self._readout = find_readout(estimator, target)
         scaled = estimator._scale(images)
         self._network = copy_network(estimator, self._readout)
@@ -125,10 +138,22 @@ class Attribution:
     def _constants(self):
         """Return the constant part of every score, (n, n_scores)."""
         shape = len(self.columns), len(self._readout.bias)
-        method = self._settings.method
-        if method == "integrated_gradients" or self._composite == "difference":
+        if self._has_baseline():
             return self._views.score(self._network, of_baselines=True)
-        return np.broadcast_to(self._readout.bias if method == "lrp" else np.nan, shape)
+        is_lrp = self._settings.method == "lrp"
+        return np.broadcast_to(self._readout.bias if is_lrp else np.nan, shape)
+
+    def _has_baseline(self):
+        return self._composite == "difference" or self._settings.method == "integrated_gradients"
+
+    def _check_baseline(self):
+        if self._settings.baseline is not None and not self._has_baseline():
+            rules = "" if self._composite is None else f" by composite={self._composite!r}"
+            raise ValueError(
+                "baseline is for method='integrated_gradients', or composite='difference' of "
+                f"autoencoders; method={self._settings.method!r}{rules} compares an image with "
+                "nothing."
+            )
 
     def _make_explainer(self):
         if self._settings.method == "lrp":

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_cellfate.inspection._pipelines import find_image_estimator
 from sklearn_cellfate.inspection._relevance._attribution import Attribution, check_settings
-from sklearn_cellfate.metrics import ms_ssim
+from sklearn_cellfate.metrics._ms_ssim import ssim_maps
 
 __all__ = ["parameter_randomization"]
 
@@ -31,6 +31,7 @@ def parameter_randomization(
     *,
     method="lrp",
     composite=None,
+    baseline=None,
     cascade=True,
     batch_size=None,
     random_state=None,
@@ -54,6 +55,8 @@ def parameter_randomization(
         See :func:`relevance`.
     composite : str, default=None
         See :func:`relevance`.
+    baseline : str or array-like of shape (C, H, W), default=None
+        See :func:`relevance`.
     cascade : bool, default=True
         Whether layers above stay shuffled; False shuffles one layer at a time.
     batch_size : int, default=None
@@ -64,12 +67,18 @@ def parameter_randomization(
     Returns
     -------
     similarity : DataFrame with one row a layer, last layer first
+        Of the pixels that are not 0 in both maps. Around masked cells most are, whatever the
+        weights, and would make any two maps look alike.
+
         - ``layer``: name of the part of the network.
         - ``spearman``: rank correlation between the absolute maps, the mean over images; 1 if
-          shuffling changes nothing. Rarely 0, as even an untrained network answers to edges.
+          shuffling changes nothing, around 0 for noise in place of a map. Rarely 0, as even an
+          untrained network answers to edges.
         - ``spearman_signed``: the same of the maps themselves; negative where what spoke for the
           class now speaks against it.
-        - ``ssim``: structural similarity of the absolute maps, each relative to its maximum.
+        - ``ssim``: structural similarity of the absolute maps, each relative to its maximum, the
+          mean over the same pixels. Above 0 for noise, too, for absolute maps are all positive;
+          at the edge of a mask its windows hold pixels that are 0 in both.
 
     References
     ----------
@@ -89,7 +98,13 @@ def parameter_randomization(
     ['classifier', 'features.4', 'features.3', 'features.2', 'features.1', 'features.0']
     """
     random_state = check_random_state(random_state)
-    settings = check_settings(method, composite, batch_size=batch_size, random_state=random_state)
+    settings = check_settings(
+        method,
+        composite,
+        baseline=baseline,
+        batch_size=batch_size,
+        random_state=random_state.randint(np.iinfo(np.int32).max),
+    )
     image_estimator, images = find_image_estimator(estimator, X)
     intact = Attribution(image_estimator, images, target, settings)
     maps = intact.maps()
@@ -134,22 +149,29 @@ def _shuffle(layer, random_state):
 
 
 def _compare(maps, others):
-    signed = [_rank_correlation(*pair) for pair in zip(maps, others)]
+    shown = [(one != 0) | (other != 0) for one, other in zip(maps, others)]
+    signed = [_rank_correlation(*pair) for pair in zip(maps, others, shown)]
     maps, others = np.abs(maps), np.abs(others)
-    unsigned = [_rank_correlation(*pair) for pair in zip(maps, others)]
+    unsigned = [_rank_correlation(*pair) for pair in zip(maps, others, shown)]
+    similar = [_structural_similarity(*pair) for pair in zip(maps, others, shown)]
     return {
         "spearman": np.nanmean(unsigned),
         "spearman_signed": np.nanmean(signed),
-        "ssim": np.mean(ms_ssim(_relative(maps), _relative(others), n_scales=1)),
+        "ssim": np.nanmean(similar),
     }
 
 
-def _rank_correlation(one, other):
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
+def _rank_correlation(one, other, shown):
+    one, other = one[shown], other[shown]
+    if not len(one) or np.ptp(one) == 0 or np.ptp(other) == 0:
         return np.nan
-    return spearmanr(one.ravel(), other.ravel()).statistic
+    return spearmanr(one, other).statistic
 
 
-def _relative(maps):
-    largest = maps.max((1, 2, 3), keepdims=True)
-    return maps / np.where(largest > 0, largest, 1)
+def _structural_similarity(one, other, shown):
+    luminance, contrast = ssim_maps(_relative(one), _relative(other))
+    return np.mean((luminance * contrast)[shown]) if shown.any() else np.nan
+
+
+def _relative(unsigned):
+    return unsigned / (unsigned.max() or 1)

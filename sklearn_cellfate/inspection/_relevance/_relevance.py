@@ -2,7 +2,6 @@
 
 from numbers import Integral, Real
 
-import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
@@ -10,7 +9,6 @@ from sklearn_cellfate._validation import images_like
 from sklearn_cellfate.inspection._pipelines import find_explained
 from sklearn_cellfate.inspection._relevance._attribution import Attribution, check_settings
 from sklearn_cellfate.inspection._relevance._patches import attribute_patches
-from sklearn_cellfate.inspection._relevance._readout import find_columns
 from sklearn_cellfate.patches import PatchClassifier
 from sklearn_cellfate.table import image_column_names
 
@@ -102,7 +100,7 @@ default="lrp"
     return_scores : bool, default=False
         Whether to return, too, what the maps ought to sum up to.
     random_state : int, RandomState instance or None, default=None
-        Seed of SmoothGrad's noise, which is the same for every image.
+        Seed of SmoothGrad's noise, which is the same for every image; other methods draw nothing.
 
     Returns
     -------
@@ -125,8 +123,9 @@ default="lrp"
     Raises
     ------
     ValueError
-        If the method, composite or target is unknown, the images are not of the shape fitted on,
-        or the autoencoder's head is not linear, so that no class can be traced through it.
+        If the method, composite or target is unknown, a composite or baseline is given to a
+        method that has none, the images are not of the shape fitted on, or the autoencoder's
+        head is not linear, so that no class can be traced through it.
     ImportError
         If zennit ("lrp") or captum ("integrated_gradients", "smoothgrad") is not installed:
         ``pip install "sklearn-cellfate[lrp]"``.
@@ -207,8 +206,5 @@ default="lrp"
 def _attribute(explained, images, target, settings, with_scores):
     if isinstance(explained, PatchClassifier):
         return attribute_patches(explained, images, target, settings)
-    columns = None
-    if np.ndim(target) == 1:
-        columns, target = find_columns(explained, target, len(images)), None
-    attribution = Attribution(explained, images, target, settings, columns)
+    attribution = Attribution(explained, images, target, settings)
     return attribution.maps(), attribution.scores() if with_scores else None
