@@ -1,9 +1,11 @@
 """The one place that turns any accepted X into ``(n, C, H, W)`` float32 pixels, and back."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from sklearn_cellfate.table import (
     image_column,
@@ -13,7 +15,22 @@ from sklearn_cellfate.table import (
     to_images,
 )
 
-__all__ = ["check_pixel_scale", "images_like", "read_images", "refuse_infinite", "validate_images"]
+__all__ = [
+    "check_groups",
+    "check_pixel_scale",
+    "images_like",
+    "read_images",
+    "refuse_infinite",
+    "validate_images",
+]
+
+# Pixels looked at along each side of an image to tell how bright it is.
+SAMPLED_SIDE = 32
+# So many times brighter or darker than all images fitted on is another unit more likely than
+# another exposure; 16-bit counts are 257 times those of 8 bits.
+OTHER_UNIT = 30
+# Counts and fractions of 1 in one X differ by more than this: 8-bit counts by 255.
+MIXED_UNITS = 100
 
 
 def validate_images(estimator, X, *, reset, dtype=np.float32):
@@ -81,6 +98,9 @@ def read_images(X, image_shape=None):
 def check_pixel_scale(estimator, X, *, reset):
     """Refuse whole-number pixels where fractions were fitted on, and the other way round.
 
+    Other signs of a wrong unit only warn, since a dim batch may look the same: images much
+    brighter or darker than all that were fitted on, and at `reset` counts next to fractions.
+
     Parameters
     ----------
     estimator : estimator
@@ -94,10 +114,19 @@ def check_pixel_scale(estimator, X, *, reset):
     ------
     ValueError
         If a camera's counts meet a model of pixels between 0 and 1, or the reverse.
+
+    Warns
+    -----
+    UserWarning
+        If the typical image of X is over 30 times as bright as the brightest fitted on, or as
+        dark; or if fractions of 1 are fitted on together with images 100 times as bright.
     """
-    scale = _pixel_scale(X)
+    images = _pixels_with_a_unit(X)
+    scale, levels = _pixel_scale(images), _pixel_levels(images)
     if reset:
         estimator._pixel_scale = scale
+        estimator._pixel_levels = (levels.min(), levels.max()) if len(levels) else None
+        _warn_of_mixed_units(images)
         return
     fitted = estimator._pixel_scale
     if scale and fitted and scale != fitted:
@@ -105,13 +134,67 @@ def check_pixel_scale(estimator, X, *, reset):
             f"X has pixels that are {scale}, but {type(estimator).__name__} was fitted on pixels "
             f"that are {fitted}; bring both to one scale first."
         )
+    _warn_of_another_unit(estimator, levels)
 
 
-def _pixel_scale(X):
+def _pixels_with_a_unit(X):
     if not _holds_images(X) and n_dimensions(X) < 3:
         return None
     images = to_images(X) if _holds_images(X) else np.asarray(X)
-    if not images.size or images.dtype.kind not in "iuf":
+    return images if images.size and images.dtype.kind in "iuf" else None
+
+
+def _sample_pixels(images):
+    """Take some pixels of every channel, spread over the image."""
+    height, width = images.shape[-2:]
+    return images[..., :: -(-height // SAMPLED_SIDE), :: -(-width // SAMPLED_SIDE)]
+
+
+def _pixel_levels(images):
+    """Mean size of the pixels of each image that is not dark all over."""
+    if images is None:
+        return np.empty(0)
+    pixels = np.abs(_sample_pixels(images))
+    levels = pixels.mean(axis=tuple(range(1, pixels.ndim)), dtype=np.float64)
+    return levels[levels > 0]
+
+
+def _warn_of_another_unit(estimator, levels):
+    # An estimator of an earlier version has not looked.
+    fitted = getattr(estimator, "_pixel_levels", None)
+    if fitted is None or not len(levels):
+        return
+    typical, (darkest, brightest) = np.median(levels), fitted
+    if not darkest / OTHER_UNIT <= typical <= brightest * OTHER_UNIT:
+        warnings.warn(
+            f"X has pixels of about {typical:.3g} on average, but {type(estimator).__name__} was "
+            f"fitted on images that have {darkest:.3g} to {brightest:.3g}. If the unit is "
+            "another, bring both to one scale first.",
+            stacklevel=5,
+        )
+
+
+def _warn_of_mixed_units(images):
+    if images is None or images.dtype.kind in "iu":
+        return
+    pixels = _sample_pixels(images).reshape(len(images), -1)
+    fractions = (pixels.min(axis=1) >= 0) & (pixels.max(axis=1) <= 1)
+    fractions[fractions] = (pixels[fractions] % 1 != 0).any(axis=1)
+    if not fractions.any() or fractions.all():
+        return
+    bright = _pixel_levels(images[~fractions])
+    level = np.median(_pixel_levels(images[fractions]))
+    if len(bright) and np.median(bright) > MIXED_UNITS * level:
+        warnings.warn(
+            f"{fractions.sum()} of {len(images)} images in X have pixels that are fractions of 1, "
+            f"about {level:.3g} on average; the others have about {np.median(bright):.3g}. If "
+            "units are mixed, bring all to one scale first.",
+            stacklevel=5,
+        )
+
+
+def _pixel_scale(images):
+    if images is None:
         return None
     # Image by image: the first with fractions says it, and memory stays small.
     whole = images.dtype.kind in "iu" or not any(
@@ -120,6 +203,30 @@ def _pixel_scale(X):
     if whole:
         return "whole numbers above 1" if images.max() > 1 else None
     return "fractions of 1" if images.min() >= 0 and images.max() <= 1 else None
+
+
+def check_groups(groups):
+    """Return the group of each row, or refuse groups of which some are missing.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n,)
+        Donor, clone, field ... of each row.
+
+    Returns
+    -------
+    groups : ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If the group of a row is missing: it would count as a group, or each such row as one.
+    """
+    groups = column_or_1d(groups)
+    missing = pd.isna(groups)
+    if missing.any():
+        raise ValueError(f"groups is missing in {missing.sum()} of {len(groups)} rows.")
+    return groups
 
 
 def images_like(X, images):

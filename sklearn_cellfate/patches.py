@@ -21,7 +21,12 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_cellfate._transaction import all_or_nothing
-from sklearn_cellfate._validation import check_pixel_scale, describe_shape, validate_images
+from sklearn_cellfate._validation import (
+    check_groups,
+    check_pixel_scale,
+    describe_shape,
+    validate_images,
+)
 from sklearn_cellfate._versioned import VersionedMixin
 
 __all__ = ["PatchClassifier"]
@@ -73,7 +78,8 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
     max_patches : int, default=None
         Patches to train on, at most; as many of each image as possible, drawn at random. Which
         they are does not depend on the order of the images. By default as many as half a gigabyte
-        holds.
+        holds, in float32; behind a :class:`~sklearn_cellfate.preprocessing.PatchNormalizer` a
+        network holds them three times while it trains.
     image_shape : tuple of (int, int, int), default=None
         Channels, height and width into which the rows of a 2-D X fold. None reads a row as a
         ``(1, 1, n_features)`` image.
@@ -187,7 +193,7 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         images = validate_images(self, X, reset=True, dtype=None)
         check_pixel_scale(self, X, reset=True)
         y = column_or_1d(y, warn=True)
-        groups = np.arange(len(images)) if groups is None else column_or_1d(groups)
+        groups = np.arange(len(images)) if groups is None else check_groups(groups)
         check_consistent_length(images, y, groups)
         self._lay_grid()
         spread = np.stack([self._spread(image) for image in images])
@@ -251,8 +257,7 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         features : ndarray of shape (n, n_features_out)
             Mean over the patches that count.
         """
-        features = self._apply_to_patches(self._read(X), _transform_patches)
-        return np.nanmean(features, axis=1)
+        return self._in_parts(self._read(X), self._average_part)
 
     @available_if(_inner_has("transform"))
     def fit_transform(self, X, y, **fit_params):
@@ -419,18 +424,36 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
 
     def _apply_to_patches(self, images, function):
         """Return what `function` makes of the patches: (n, n_places, n_values), NaN for blanks."""
+        return self._in_parts(images, self._apply_to_part, function)
+
+    def _in_parts(self, images, method, *arguments):
+        """Apply `method` to shares of the images, side by side with `n_jobs`."""
         n_parts = min(effective_n_jobs(self.n_jobs), len(images))
         if n_parts == 1:
-            return self._apply_to_part(images, function)
+            return method(images, *arguments)
         parts = gen_even_slices(len(images), n_parts)
-        jobs = (delayed(self._apply_to_part)(images[part], function) for part in parts)
+        jobs = (delayed(method)(images[part], *arguments) for part in parts)
         return np.concatenate(Parallel(self.n_jobs)(jobs))
+
+    def _average_part(self, images):
+        # Few images at once: features of all patches of all of them need not fit in memory.
+        n_images = max(self._n_patches_at_once // self._n_places, 1)
+        return np.concatenate(
+            [
+                np.nanmean(self._apply_to_part(images[part], _transform_patches), axis=1)
+                for part in gen_batches(len(images), n_images)
+            ]
+        )
+
+    @property
+    def _n_patches_at_once(self):
+        n_bytes = 4 * self.image_shape_[0] * int(np.prod(self.patch_shape_))
+        return max(PREDICTION_BYTES // n_bytes, 1)
 
     def _apply_to_part(self, images, function):
         rows, patches = self._find_patches(images)
-        n_bytes = 4 * self.image_shape_[0] * int(np.prod(self.patch_shape_))
         parts = []
-        for part in gen_batches(len(rows), max(PREDICTION_BYTES // n_bytes, 1)):
+        for part in gen_batches(len(rows), self._n_patches_at_once):
             # No name for what is cut, so that it is gone when the next is cut.
             found = function(self, self._cut_all(images, rows[part], patches[part]))
             parts.append(np.asarray(found))

@@ -424,7 +424,7 @@ def _with_channel_axis(array, name, first_axis):
         raise ValueError(f"{name} has dtype {array.dtype}; expected integer or floating pixels.")
     if not array.dtype.isnative:  # from a big-endian TIFF; neither Arrow nor torch takes it
         array = array.astype(array.dtype.newbyteorder("="))
-    if array.ndim == 4 and array.shape[1] == array.shape[2] > 4 >= array.shape[3] > 1:
+    if array.ndim == 4 and min(array.shape[1:3]) > 4 >= array.shape[3] > 1:
         channels, height, width = array.shape[1:]
         warnings.warn(
             f"{name} of shape {array.shape} are read as {channels} channels of {height} x {width} "

@@ -16,6 +16,7 @@ from torchvision.models import efficientnet_v2_s
 from sklearn_cellfate import image_column
 from sklearn_cellfate.neural_network import AAEClassifier, EfficientNetClassifier
 from sklearn_cellfate.neural_network._efficientnet_net import random_light
+from sklearn_cellfate.patches import PatchClassifier
 from sklearn_cellfate.torch_modules import EfficientNetV2
 
 QUICK = {"variant": "tiny", "max_epochs": 2, "random_state": 0}
@@ -296,6 +297,16 @@ def test_early_stopping_keeps_whole_groups_aside_and_the_best_epoch(spots):
     )
     with pytest.raises(ValueError, match="one group"):
         clone(model).fit(images, labels, groups=np.zeros(len(labels)))
+
+
+def test_rows_of_no_known_group_are_refused(spots):
+    images, labels = spots
+    groups = np.where(np.arange(len(labels)) < 3, np.nan, np.arange(len(labels)) // 10)
+    model = EfficientNetClassifier("tiny", early_stopping=True, max_epochs=1)
+    with pytest.raises(ValueError, match="groups is missing in 3 of"):
+        model.fit(images, labels, groups=groups)
+    with pytest.raises(ValueError, match="groups is missing in 3 of"):
+        PatchClassifier(model, 8).fit(images, labels, groups=groups)
 
 
 def log_loss_of_validation_rows(model, images, labels, groups):

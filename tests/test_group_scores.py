@@ -1,6 +1,7 @@
 """score_by_group: every clone counts once, and the interval says how little six clones tell."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sklearn_cellfate.model_selection import score_by_group
@@ -49,6 +50,15 @@ def test_classes_name_the_columns():
     assert swapped.equals(expected)
 
 
+def test_named_columns_are_taken_by_name():
+    y, probabilities, clones = images()
+    expected = score_by_group(y == 1, probabilities, clones)
+    table = pd.DataFrame(probabilities, columns=[False, True])
+    assert score_by_group(y == 1, table.iloc[:, ::-1], clones).equals(expected)
+    other_names = table.set_axis(["bad", "good"], axis=1)
+    assert score_by_group(y == 1, other_names, clones).equals(expected)
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -60,6 +70,8 @@ def test_classes_name_the_columns():
         ({"groups": ["a", "a", "b", None]}, "groups is missing in 1 of 4 rows"),
         ({"by": [24.0, 24.0, np.nan, np.nan]}, "by is missing in 2 of 4 rows"),
         ({"classes": [1, 2]}, "y has 0, expected one of 1, 2"),
+        ({"classes": [0, 1, 1]}, "classes must each be named once, found 0, 1, 1"),
+        ({"y": [], "probabilities": np.empty((0, 2)), "groups": []}, "y is empty"),
         ({"groups": ["a"]}, "inconsistent numbers of samples"),
     ],
 )

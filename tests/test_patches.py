@@ -327,6 +327,34 @@ def test_many_overlapping_patches_are_not_held_at_once():
     assert peak < 4 * n_patches * 128**2  # of one image, as float32
 
 
+class WideFeatures(ClassifierMixin, BaseEstimator):
+    """Many features a patch: its mean, over and over."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.resize(self.classes_, len(X))
+
+    def transform(self, X):
+        return np.repeat(X.mean(axis=(1, 2, 3))[:, None], 1000, axis=1)
+
+
+def test_features_of_all_patches_are_not_held_at_once(monkeypatch):
+    monkeypatch.setattr("sklearn_cellfate.patches.PREDICTION_BYTES", 2**16)
+    images = np.random.default_rng(0).random((40, 1, 64, 64), dtype=np.float32)
+    model = PatchClassifier(WideFeatures(), patch_size=16, stride=8).fit(images, [0, 1] * 20)
+    tracemalloc.start()
+    features = model.transform(images)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    patches = np.lib.stride_tricks.sliding_window_view(images, (16, 16), axis=(2, 3))
+    means = patches[:, 0, ::8, ::8].mean(axis=(1, 2, 3, 4))
+    assert_allclose(features, np.repeat(means[:, None], 1000, axis=1), rtol=1e-5)
+    assert peak < 8 * 40 * 49 * 1000 / 4  # of the features of all patches
+
+
 def test_bad_input_is_named():
     images, labels = textures(4)
     model = PatchClassifier(make_pipeline(PixelFeatures(), LogisticRegression()), patch_size=8)

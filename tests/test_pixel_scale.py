@@ -85,3 +85,38 @@ def test_a_new_fit_forgets_what_an_earlier_one_has_learned():
 def test_scaled_pixels_go_back_to_counts():
     scaler = IntensityScaler(quantile_range=(0, 100)).fit(COUNTS)
     assert_allclose(scaler.inverse_transform(scaler.transform(COUNTS)), COUNTS, atol=0.01)
+
+
+@LEARNS
+@pytest.mark.parametrize(
+    "fitted, met",
+    [
+        (COUNTS * 15, (COUNTS // 16).astype(np.uint8)),
+        (COUNTS * 15, FRACTIONS * 100),
+        (COUNTS * 15, FRACTIONS * 4 - 2),
+        (FRACTIONS * 4 - 2, COUNTS * 15),
+    ],
+    ids=["8 bits after 16", "percent", "standardised", "counts after standardised"],
+)
+def test_pixels_of_another_unit_are_pointed_out_and_change_nothing(transformer, fitted, met):
+    transformer = clone(transformer).fit(fitted)
+    with pytest.warns(UserWarning, match="about .* on average, but .* fitted on images that have"):
+        together = np.asarray(transformer.transform(met))
+    with pytest.warns(UserWarning, match="about .* on average"):
+        assert_allclose(np.asarray(transformer.transform(met[:1])), together[:1], rtol=1e-5)
+
+
+@LEARNS
+def test_a_dim_batch_is_no_other_unit(transformer, recwarn):
+    transformer = clone(transformer).fit(COUNTS).transform(COUNTS // 10)
+    assert not len(recwarn)
+
+
+@LEARNS
+def test_units_mixed_in_training_are_pointed_out(transformer, recwarn):
+    mixed = np.concatenate([FRACTIONS[:3], 255.0 * FRACTIONS[3:]])
+    with pytest.warns(UserWarning, match="3 of 6 images in X .* fractions of 1, .* the others"):
+        clone(transformer).fit(mixed)
+    recwarn.clear()
+    clone(transformer).fit(FRACTIONS * np.array([0.05, 0.05, 1, 1, 20, 20])[:, None, None, None])
+    assert not len(recwarn)

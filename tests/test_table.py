@@ -548,6 +548,8 @@ def test_column_names_that_parquet_would_change_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_channels_last_are_pointed_out():
-    with pytest.warns(UserWarning, match="20 channels of 20 x 2 pixels. Are channels last"):
-        image_column(np.ones((3, 20, 20, 2)))
+@pytest.mark.parametrize("shape", [(20, 20, 2), (50, 70, 3), (70, 50, 4)])
+def test_channels_last_are_pointed_out(shape):
+    message = "{} channels of {} x {} pixels. Are channels last".format(*shape)
+    with pytest.warns(UserWarning, match=message):
+        image_column(np.ones((3, *shape)))

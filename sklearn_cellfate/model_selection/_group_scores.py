@@ -22,11 +22,13 @@ def score_by_group(y, probabilities, groups, *, classes=None, by=None, aggregate
         Class of each image; the same for all images of a group.
     probabilities : array-like of shape (n, n_classes)
         Held-out probabilities of each image, as of ``cross_val_predict(...,
-        method="predict_proba")``.
+        method="predict_proba")``. The columns of a data frame that are named as the classes are
+        taken by name, in whatever order they stand.
     groups : array-like of shape (n,)
         Clone, well, donor ... of each image.
     classes : array-like of shape (n_classes,), default=None
-        Classes in the order of the columns of `probabilities`; by default those in `y`, sorted.
+        Classes in the order of the columns of `probabilities`, each once; by default those in
+        `y`, sorted.
     by : array-like of shape (n,), default=None
         Hour, washed or not ...: groups are judged anew at each of its values. All images of a
         group together by default.
@@ -44,7 +46,8 @@ def score_by_group(y, probabilities, groups, *, classes=None, by=None, aggregate
     Raises
     ------
     ValueError
-        If a group has images of several classes, or the lengths or columns do not agree.
+        If there are no images, a group has images of several classes, or the lengths or columns
+        do not agree.
 
     References
     ----------
@@ -61,12 +64,16 @@ def score_by_group(y, probabilities, groups, *, classes=None, by=None, aggregate
     """
     y, groups = column_or_1d(y), column_or_1d(groups)
     by = np.full(len(y), "all") if by is None else column_or_1d(by)
-    probabilities = np.asarray(probabilities, dtype=float)
     check_consistent_length(y, probabilities, groups, by)
+    if not len(y):
+        raise ValueError("y is empty: at least one image is needed.")
     for name, values in {"y": y, "groups": groups, "by": by}.items():
         if pd.isna(values).any():
             raise ValueError(f"{name} is missing in {pd.isna(values).sum()} of {len(y)} rows.")
     classes = np.unique(y) if classes is None else np.asarray(classes)
+    if len(np.unique(classes)) < len(classes):
+        raise ValueError(f"classes must each be named once, found {listing(classes)}.")
+    probabilities = _in_order(probabilities, classes)
     _check(y, probabilities, groups, classes, aggregate)
     columns = [f"probability_{number}" for number in range(len(classes))]
     images = pd.DataFrame(probabilities, columns=columns)
@@ -76,6 +83,16 @@ def score_by_group(y, probabilities, groups, *, classes=None, by=None, aggregate
         value: _score(part, columns, classes, aggregate) for value, part in images.groupby("by")
     }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _in_order(probabilities, classes):
+    """Return an array with the columns as `classes`, if it is by them that they are named."""
+    if isinstance(probabilities, pd.DataFrame):
+        names = list(map(str, probabilities.columns))
+        wanted = list(map(str, classes))
+        if sorted(names) == sorted(wanted):
+            probabilities = probabilities.iloc[:, [names.index(name) for name in wanted]]
+    return np.asarray(probabilities, dtype=float)
 
 
 def _score(images, columns, classes, aggregate):

@@ -10,9 +10,9 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sklearn_cellfate._validation import check_pixel_scale, validate_images
+from sklearn_cellfate._validation import check_groups, check_pixel_scale, validate_images
 from sklearn_cellfate._versioned import VersionedMixin
 from sklearn_cellfate.neural_network._checkpoint import Checkpoint, fit_key
 from sklearn_cellfate.neural_network._device import (
@@ -90,7 +90,7 @@ class BaseImageEstimator(
         images = validate_images(self, X, reset=reset)
         check_pixel_scale(self, X, reset=reset)
         if groups is not None:
-            groups = column_or_1d(groups)
+            groups = check_groups(groups)
         check_consistent_length(images, codes, groups)
         return arrange_rows(images, codes, weights, groups)
 
