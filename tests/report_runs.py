@@ -36,7 +36,7 @@ def make_cells(n_cells=66, classes=CLASSES, shape=(1, 10, 10)):
     )
 
 
-def compare(cells, *, latent_dim=3, features=(FEATURE,), groups=GROUPS):
+def compare(cells, *, latent_dim=3, features=(FEATURE,), groups=GROUPS, cv=None):
     """Compare on a network that is quickly trained."""
     network = AAEClassifier(
         latent_dim=latent_dim, pretrain_epochs=1, max_epochs=4, batch_size=16, random_state=0
@@ -47,7 +47,7 @@ def compare(cells, *, latent_dim=3, features=(FEATURE,), groups=GROUPS):
         groups=groups,
         features=list(features),
         autoencoder=network,
-        cv=None if groups else 2,
+        cv=cv if groups else 2,
         random_state=0,
     )
 

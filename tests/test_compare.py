@@ -1,5 +1,7 @@
 """Comparisons: the same folds for all, whole groups, paired intervals, no leaks."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +24,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     LeaveOneGroupOut,
     RepeatedStratifiedKFold,
+    StratifiedKFold,
     cross_validate,
 )
 from sklearn.pipeline import make_pipeline
@@ -88,6 +91,35 @@ def test_groups_that_cannot_be_split(problem):
     y[0] = "yes"
     with pytest.raises(ValueError, match="class 'yes' has a single row"):
         make_folds(y)
+
+
+@pytest.mark.parametrize("number", [np.int64, np.int32, int])
+def test_any_whole_number_of_folds_keeps_groups_whole(number, problem):
+    _, y, groups = problem
+    folds = make_folds(y, groups, number(3), random_state=0)
+    assert len(folds) == 3
+    for train, test in folds:
+        assert not set(groups[train]) & set(groups[test])
+
+
+@pytest.mark.parametrize("cv", [True, np.True_, 3.0])
+def test_what_is_no_number_of_folds_is_refused(cv, problem):
+    _, y, groups = problem
+    with pytest.raises(ValueError, match=f"(?s)cv.*{cv}"):
+        make_folds(y, groups, cv)
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_folds_that_break_groups_up_are_warned_of(as_list, problem):
+    X, y, groups = problem
+    cv = StratifiedKFold(3)
+    cv = list(cv.split(X, y)) if as_list else cv
+    with pytest.warns(UserWarning, match="3 of 3 folds have a group on both sides"):
+        compare_estimators(MODELS, X, y, groups=groups, cv=cv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_folds(y, None, cv)
+        make_folds(y, groups, LeaveOneGroupOut())
 
 
 # Scores

@@ -21,8 +21,10 @@ from report_runs import (
     write_run,
 )
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Bunch
 
 from sklearn_cellfate import image_column, read_cells, to_images
 from sklearn_cellfate.cli import main
@@ -30,7 +32,7 @@ from sklearn_cellfate.datasets import make_cell_movies
 from sklearn_cellfate.feature_extraction import IntensityStatistics
 from sklearn_cellfate.model_selection import time_course
 from sklearn_cellfate.quality import summarize_quality
-from sklearn_cellfate.report import write_report, write_time_course
+from sklearn_cellfate.report import describe_run, write_report, write_time_course
 from sklearn_cellfate.report._calibration import calibration
 from sklearn_cellfate.report._explorer import explorer_data, explorer_words
 from sklearn_cellfate.report._latents import fold_autoencoder, shrink, to_bytes
@@ -250,6 +252,43 @@ def test_sentences_have_the_numbers_of_the_tables(made):
     assert "66 simulated cells from 3 groups" in text
     assert "In each of 3 held-out groups, the balanced accuracy of “pixels” was 1.00." in text
     assert json.loads((made.folder / "run.json").read_text())["data"]["sha256"] in text
+
+
+def test_groups_on_both_sides_are_not_called_held_out(made):
+    rows = np.arange(66)
+    thirds = [(rows[rows // 22 != third], rows[rows // 22 == third]) for third in range(3)]
+    comparison = Bunch(**{**made.comparison, "folds": thirds})
+    about = describe_run(comparison, made.cells)
+    assert about["n_mixed_folds"] == 3
+    assert json.loads((made.folder / "run.json").read_text())["n_mixed_folds"] == 0
+    run = read_run(made.folder)
+    assert "was trained without <d2>: " in explorer_words(run)
+    run.about["n_mixed_folds"] = about["n_mixed_folds"]
+    said = " ".join(one["text"] for one in quotable(run)) + answer(run) + explorer_words(run)
+    assert "in 3 of which cells of one group" in said
+    assert "was trained without the cells of this fold: " in said
+    for promise in ("whole groups", "never seen in training", "held-out group", "nothing was"):
+        assert promise not in said
+    assert "while they were held out" in page_figures(run)["groups"]["caption"]
+
+
+@pytest.mark.slow
+def test_a_page_of_folds_that_break_groups_up(tmp_path):
+    cells = make_cells()
+    with pytest.warns(UserWarning, match="3 of 3 folds have a group on both sides"):
+        comparison = compare(cells, latent_dim=2, cv=StratifiedKFold(3))
+    write_run(comparison, cells, tmp_path / "run")
+    page = Page(write_report(tmp_path / "run", tmp_path / "p.html").read_text(encoding="utf-8"))
+    assert "in 3 of which cells of one group" in page.text
+    assert "whole groups" not in page.text and "never seen in training" not in page.text
+
+
+def test_a_run_that_did_not_record_its_folds_is_not_called_held_out(made):
+    run = read_run(made.folder)
+    del run.about["n_mixed_folds"]
+    told = {one["about"]: one["text"] for one in quotable(run)}
+    assert "in an unknown number of which cells of one group" in told["Folds"]
+    assert "never seen" not in answer(run)
 
 
 def test_simulated_data_is_called_so(made):

@@ -51,7 +51,7 @@ def compare_estimators(
     """Cross-validate several classifiers on the same folds and compare each with a baseline.
 
     Nothing is learned from rows that are scored: each fold clones and fits every estimator on the
-    training rows alone, and folds keep groups whole.
+    training rows alone, and folds keep groups whole unless `cv` is one that does not.
 
     Parameters
     ----------
@@ -62,9 +62,10 @@ def compare_estimators(
     y : array-like of shape (n,)
         Classes.
     groups : array-like of shape (n,), default=None
-        Donor, clone, field ... of each row; a group is never on both sides of a split. They are
-        handed on to searches (for inner folds), to estimators whose ``fit`` takes ``groups``, and
-        with metadata routing to whatever asks for them.
+        Donor, clone, field ... of each row. A group is on one side of each
+        split, unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
+        They are handed on to searches (for inner folds), to estimators whose ``fit`` takes
+        ``groups``, and with metadata routing to whatever asks for them.
     cv : int, cross-validation splitter or iterable, default=None
         By default each group is held out once where there are at most ten and each has every
         class; else five stratified folds of groups, or of rows without groups. Repeated splitters
@@ -131,7 +132,7 @@ def compare_estimators(
     -----
     UserWarning
         If an estimator has neither probabilities nor decisions for a metric that needs them;
-        the metric is NaN.
+        the metric is NaN. If folds of `cv` have a group on both sides.
 
     Notes
     -----

@@ -67,8 +67,8 @@ def compare_modalities(
     target : str
         Column of the classes.
     groups : str, default=None
-        Column of the donor, clone, field ...: no group is ever trained on and scored in the same
-        fold.
+        Column of the donor, clone, field ...: no group is trained on and scored in the same fold,
+        unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
     features : list of str, default=None
         Columns measured on the cell; text columns are one-hot encoded. By default every numeric
         column but target and groups, with a warning: a lifetime tells the outcome too.

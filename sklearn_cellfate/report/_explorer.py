@@ -5,6 +5,7 @@ import pandas as pd
 
 from sklearn_cellfate.inspection._plot._palette import class_colours
 from sklearn_cellfate.report._latents import shrink, to_bytes
+from sklearn_cellfate.report._sentences import groups_were_held_out
 from sklearn_cellfate.report._sprites import make_sprite
 from sklearn_cellfate.table import to_images
 
@@ -66,7 +67,7 @@ def explorer_words(run):
     n_latents = arrays["latents"].shape[1]
     texts = [
         f"The network is that of fold {fold + 1}, which was trained without "
-        + (f"{held_out}: " if held_out else "the cells of this fold: ")
+        + (f"{held_out}: " if groups_were_held_out(run) else "the cells of this fold: ")
         + f"{int(arrays['held_out'].sum())} of the {shown} cells shown, drawn with an outline, "
         "it has never seen."
     ]

@@ -20,7 +20,10 @@ from sklearn_cellfate.report._explorer import axis_names
 from sklearn_cellfate.report._figures import panels, plot_confusion, plot_roc
 from sklearn_cellfate.report._sentences import (
     WEIGHED_EQUALLY,
+    count,
     group_metric,
+    group_words,
+    groups_were_held_out,
     number,
     probabilities_are_shifted,
     with_interval,
@@ -137,9 +140,11 @@ def _draw_groups(run):
     low, high = values["value"].min(), values["value"].max()
     return _figure(
         display.figure_,
-        f"Dot plot of the {metric_words(metric)} in each of {values['group'].nunique()} held-out "
-        f"groups, from {number(low)} to {number(high)}.",
-        f"{metric_words(metric).capitalize()} on the cells of each group while it was held out "
+        f"Dot plot of the {metric_words(metric)} in each of "
+        f"{count(values['group'].nunique(), group_words(run))}, from {number(low)} to "
+        f"{number(high)}.",
+        f"{metric_words(metric).capitalize()} on the cells of each group while "
+        f"{'it was' if groups_were_held_out(run) else 'they were'} held out "
         f"(column “{run.about['groups']}”; n: its cells).",
     )
 

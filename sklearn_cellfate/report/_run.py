@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from sklearn_cellfate.model_selection._folds import count_mixed
 from sklearn_cellfate.quality import summarize_quality
 from sklearn_cellfate.table import is_image_dtype, to_images
 
@@ -74,6 +75,7 @@ def describe_run(comparison, table, *, seed=None, arguments=None, source=None, s
         "baseline": comparison.baseline,
         "pos_label": _plain(comparison.pos_label),
         "n_folds": len(comparison.folds),
+        "n_mixed_folds": _count_mixed(comparison, table),
         "weighs_classes_equally": all(
             pipeline[-1].get_params().get("class_weight") == "balanced"
             for pipeline in comparison.pipelines.values()
@@ -164,6 +166,13 @@ def _describe_file(path):
             "name": Path(path).name,
             "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
         }
+
+
+def _count_mixed(comparison, table):
+    """Count the folds with a group on both sides, which a report must not call held out."""
+    if comparison.groups is None:
+        return 0
+    return count_mixed(comparison.folds, table[comparison.groups].to_numpy())
 
 
 def _count_groups(table, comparison, classes):

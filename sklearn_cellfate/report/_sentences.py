@@ -11,6 +11,8 @@ __all__ = [
     "answer",
     "count",
     "group_metric",
+    "group_words",
+    "groups_were_held_out",
     "number",
     "probabilities_are_shifted",
     "question",
@@ -129,6 +131,14 @@ def _say_folds(run):
             f"Cells were divided into {n_folds} at random; no groups were named, so cells of one "
             "donor, clone or field may have been on both sides of a split."
         )
+    if not groups_were_held_out(run):
+        n_mixed = run.about.get("n_mixed_folds")
+        found = "an unknown number" if n_mixed is None else str(n_mixed)
+        return (
+            f"Cells were divided into {n_folds}, in {found} of which cells of one group (column "
+            f"“{run.about['groups']}”) were on both sides of the split, so the scores do not "
+            "speak of new groups."
+        )
     held_out = [f"in fold {number} {names}" for number, names in enumerate(folds, start=1)]
     return (
         f"In {n_folds}, whole groups (column “{run.about['groups']}”) were held out, and nothing "
@@ -177,19 +187,29 @@ def _say_groups(run):
     ]
     if len(of_best) < 2:
         return ""
-    words = metric_words(metric)
+    words, group = metric_words(metric), group_words(run)
     by_score = of_best.sort_values("value", kind="stable")
     worst, best = by_score.iloc[0], by_score.iloc[-1]
     if worst["value"] == best["value"]:
         return (
-            f"In each of {count(len(of_best), 'held-out group')}, the {words} of "
+            f"In each of {count(len(of_best), group)}, the {words} of "
             f"“{_best(run)}” was {number(best['value'])}."
         )
     return (
-        f"Of {count(len(of_best), 'held-out group')}, the {words} of “{_best(run)}” was lowest "
+        f"Of {count(len(of_best), group)}, the {words} of “{_best(run)}” was lowest "
         f"in {worst['group']} ({number(worst['value'])}, n = {worst['n']}) and highest in "
         f"{best['group']} ({number(best['value'])}, n = {best['n']})."
     )
+
+
+def groups_were_held_out(run):
+    """Whether every fold kept every group on one side; not taken for granted of earlier runs."""
+    return run.about["groups"] is not None and run.about.get("n_mixed_folds") == 0
+
+
+def group_words(run):
+    """Name a group whose held-out cells were scored."""
+    return "held-out group" if groups_were_held_out(run) else "group"
 
 
 def group_metric(run):
@@ -277,7 +297,7 @@ def _best(run):
 
 def _held_out_words(run):
     kind = "simulated " if run.about["simulated"] else ""
-    if run.about["groups"] is None:
+    if not groups_were_held_out(run):
         return f"held-out {kind}cells"
     return f"{kind}cells of groups never seen in training"
 
