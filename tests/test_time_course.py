@@ -501,6 +501,8 @@ def test_what_predict_or_abstain_refuses(first_frames, monkeypatch):
         ValueError, match="has 'flies', but the classifier knows 'dies', 'divides'"
     ):
         predict_or_abstain(model, table[:60], np.where(y[:60] == "dies", "flies", y[:60]), table)
+    with pytest.raises(ValueError, match="unsure='dies' is a class too"):
+        predict_or_abstain(model, table[300:600], y[300:600], table, unsure="dies")
     with pytest.raises(ValueError, match="'confidence_level' parameter"):
         predict_or_abstain(model, table[:60], y[:60], table, confidence_level=90)
     svm = make_pipeline(IntensityStatistics(), LinearSVC()).fit(table[:300], y[:300])

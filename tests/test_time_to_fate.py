@@ -121,6 +121,22 @@ def test_the_jackknife_leaves_out_whole_units(n_groups, cells, monkeypatch):
     assert_allclose([found.low, found.high], [found.value - half, found.value + half])
 
 
+@pytest.mark.parametrize(("n_donors", "n_units"), [(1, 0), (2, 2)])
+def test_one_or_two_donors_have_a_concordance_without_interval(n_donors, n_units, cells):
+    duration, _, _ = cells
+    donors = np.arange(300) % n_donors
+    with pytest.warns(UserWarning, match=f"must be left out in turn .* found {n_units}"):
+        survival = time_to_fate(
+            duration > 5, duration, np.ones(300), probability=-duration, groups=donors
+        )
+    found = survival.concordance
+    assert found.value == 1 and found.n_units == n_units
+    assert np.isnan([found.low, found.high]).all()
+    assert set(survival.curves["predicted"]) == {False, True}
+    legend = SurvivalDisplay.from_result(survival).plot().ax_.get_legend()
+    assert legend.get_title().get_text().endswith("concordance 1.00")
+
+
 # Simulated cells ------------------------------------------------------------------------------
 
 

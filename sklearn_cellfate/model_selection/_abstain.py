@@ -45,7 +45,7 @@ def predict_or_abstain(
     confidence_level : float, default=0.9
         Share of cells whose true class is to be in their set, between 0 and 1.
     unsure : str, default="not sure yet"
-        What to say where the set does not hold exactly one class.
+        What to say where the set does not hold exactly one class; none of the classes.
 
     Returns
     -------
@@ -58,8 +58,8 @@ def predict_or_abstain(
     ImportError
         If MAPIE is not installed.
     ValueError
-        If `fitted` has no ``predict_proba``, or there are too few calibration rows or unknown
-        classes among them.
+        If `fitted` has no ``predict_proba``, `unsure` is one of its classes, or there are too few
+        calibration rows or unknown classes among them.
 
     See Also
     --------
@@ -106,6 +106,11 @@ def predict_or_abstain(
         raise ValueError(
             f"predict_or_abstain needs probabilities, which {type(fitted).__name__} does not "
             "give; wrap it in CalibratedClassifierCV."
+        )
+    if unsure in fitted.classes_.tolist():
+        raise ValueError(
+            f"unsure={unsure!r} is a class too, so nobody could tell an unsure call from one of "
+            f"this class; the classes are {listing(fitted.classes_)}."
         )
     y = check_labels(y_calibration)
     check_consistent_length(X_calibration, y)

@@ -32,9 +32,9 @@ def how_early(
     A cell is called where its held-out probability reaches a threshold; the others are "not sure
     yet". Precision is the share of the called cells that do have the fate, coverage the share of
     all cells of this fate that are called. The threshold for the cells of a fold comes from the
-    held-out cells of the other folds at this time, so it never saw the cells that it is judged
-    on: the middle one of those that give both the wanted precision and the wanted coverage there,
-    or else the lowest that gives the precision. What it gives on its own fold may be less than
+    held-out cells of the other folds at this time, and not from the cells that it is judged on:
+    the middle one of those that give both the wanted precision and the wanted coverage there, or
+    else the lowest that gives the precision. What it gives on its own fold may be less than
     wanted, and then the time does not count.
 
     Parameters
@@ -78,8 +78,13 @@ def how_early(
     -----
     Cells whose movie has ended by a time count in the coverage, as not called: a time is not
     good for having lost them. The first of many times to pass is a little lucky, the more so the
-    fewer cells are called; the interval shows how much depends on single cells or groups. It does
+    fewer cells are called: with many times, few cells and a low coverage, one may pass though the
+    probabilities are noise. The interval shows how much depends on single cells or groups. It does
     not draw models and thresholds anew.
+
+    A cell has no part in the threshold that it is judged by, but for one way round: the models
+    that gave the cells of the other folds their probabilities were trained on it. Only rows set
+    aside for the threshold, or folds within folds, would close this way.
 
     Examples
     --------

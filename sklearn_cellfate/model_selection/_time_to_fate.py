@@ -1,5 +1,7 @@
 """When cells meet their fate, by what was predicted of them."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -12,6 +14,7 @@ from sklearn_cellfate.table import listing
 __all__ = ["time_to_fate"]
 
 PAIRS_AT_ONCE = 4_000_000  # bounds the memory of comparing every cell with every other
+FEWEST_UNITS = 3  # two that agree by chance would make an interval of no width
 
 
 def time_to_fate(predicted, duration, event, *, probability=None, groups=None, level=0.95):
@@ -58,8 +61,8 @@ def time_to_fate(predicted, duration, event, *, probability=None, groups=None, l
             class only was predicted.
         concordance : Bunch or None
             ``value`` (1: always the more probable cell first; 0.5: as good as chance), its
-            interval ``low`` to ``high`` (jackknife over cells, or over groups), ``pairs``
-            compared, and ``n_units`` left out in turn.
+            interval ``low`` to ``high`` (jackknife over cells, or over groups; NaN where fewer
+            than three can be left out), ``pairs`` compared, and ``n_units`` left out in turn.
         level : float
             Of bands and intervals.
 
@@ -70,6 +73,11 @@ def time_to_fate(predicted, duration, event, *, probability=None, groups=None, l
         the event, or lengths differ.
     ImportError
         If scikit-survival is missing.
+
+    Warns
+    -----
+    UserWarning
+        If too few cells, or groups, can be left out for an interval of the concordance.
 
     Notes
     -----
@@ -213,16 +221,30 @@ def _concordance(probability, duration, event, units, level):
     with np.errstate(invalid="ignore"):
         without = (total_right - _touching(right)) / (total - _touching(compared))
     without = without[np.isfinite(without)]
+    low, high = _jackknife(value, without, level)
     n_units = len(without)
-    error = np.sqrt((n_units - 1) / n_units * np.sum((without - without.mean()) ** 2))
-    half = stats.t.ppf(0.5 + level / 2, n_units - 1) * error if n_units > 1 else np.nan
     return Bunch(
         value=value,
-        low=max(value - half, 0.0),
-        high=min(value + half, 1.0),
+        low=low,
+        high=high,
         pairs=int(total),
         n_units=n_units,
     )
+
+
+def _jackknife(value, without, level):
+    """Interval of a value from the values without each unit in turn."""
+    n_units = len(without)
+    if n_units < FEWEST_UNITS:
+        warnings.warn(
+            "the concordance has no interval: of cells, or groups where these are given, "
+            f"{FEWEST_UNITS} must be left out in turn with others to compare, found {n_units}.",
+            stacklevel=4,
+        )
+        return np.nan, np.nan
+    error = np.sqrt((n_units - 1) / n_units * np.sum((without - without.mean()) ** 2))
+    half = stats.t.ppf(0.5 + level / 2, n_units - 1) * error
+    return max(value - half, 0.0), min(value + half, 1.0)
 
 
 def _count_pairs(probability, duration, event, units):

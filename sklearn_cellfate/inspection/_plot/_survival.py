@@ -108,7 +108,8 @@ class SurvivalDisplay:
             lines.append(f"log-rank test: p {p_value}")
         if self.concordance is not None:
             c = self.concordance
-            lines.append(f"concordance {c.value:.2f} [{c.low:.2f}, {c.high:.2f}]")
+            interval = "" if np.isnan(c.low) else f" [{c.low:.2f}, {c.high:.2f}]"
+            lines.append(f"concordance {c.value:.2f}{interval}")
         return "\n".join(lines)
 
     def _write_at_risk(self, ax, classes):
