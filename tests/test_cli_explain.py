@@ -17,6 +17,7 @@ from sklearn_cellfate.neural_network import (
     EfficientNetClassifier,
 )
 from sklearn_cellfate.patches import PatchClassifier
+from sklearn_cellfate.persistence import save
 from sklearn_cellfate.preprocessing import PatchNormalizer
 
 AAE = AAEClassifier(pretrain_epochs=1, max_epochs=3, random_state=0)
@@ -153,3 +154,63 @@ def test_an_autoencoder_without_classes_shows_a_latent_feature(cells, tmp_path):
     }
     assert run("explain", *paths, "-o", tmp_path / "latent", "--target", "latent 0") == 0
     assert (tmp_path / "latent" / "relevance.png").is_file()
+
+
+@pytest.mark.parametrize("target", ["latent 0", None])
+def test_an_autoencoder_by_itself(cells, tmp_path, target):
+    write_cells(cells, tmp_path / "cells.parquet")
+    autoencoder = AdversarialAutoencoder(pretrain_epochs=1, max_epochs=1, random_state=0)
+    joblib.dump(autoencoder.fit(cells), tmp_path / "model.joblib")
+    paths = tmp_path / "model.joblib", tmp_path / "cells.parquet"
+    asked = [] if target is None else ["--target", target]
+    assert run("explain", *paths, "-o", tmp_path / "why", *asked, "--cells", "4") == 0
+    pictures = {path.name for path in (tmp_path / "why").glob("*.png")}
+    assert pictures == {"traversal.png"} | ({"relevance.png"} if target else set())
+    if target:
+        explained = read_cells(tmp_path / "why" / "relevance.parquet")
+        expected = relevance(autoencoder, cells.iloc[explained["row"].to_numpy()], 0)
+        np.testing.assert_allclose(to_images(explained["relevance"]), expected, rtol=1e-5)
+        assert len(explained) == 4 and "prediction" not in explained
+
+
+def test_an_autoencoder_by_itself_has_no_classes(cells, tmp_path, capsys):
+    write_cells(cells, tmp_path / "cells.parquet")
+    autoencoder = AdversarialAutoencoder(pretrain_epochs=0, max_epochs=0, random_state=0)
+    joblib.dump(autoencoder.fit(cells), tmp_path / "model.joblib")
+    paths = tmp_path / "model.joblib", tmp_path / "cells.parquet"
+    assert run("explain", *paths, "-o", tmp_path / "why", "--target", "dies") == 2
+    said = capsys.readouterr().err
+    assert "'dies': the model knows no classes; name a latent feature" in said
+    assert run("predict", *paths, "--output", tmp_path / "p.csv") == 2
+    assert "AdversarialAutoencoder, which cannot predict" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["model.skops", "model.joblib"])
+def test_files_of_persistence_are_opened_by_their_content(cells, tmp_path, name, monkeypatch):
+    pytest.importorskip("skops")
+    write_cells(cells, tmp_path / "cells.parquet")
+    model = AAEClassifier(pretrain_epochs=1, max_epochs=1, random_state=0)
+    save(model.fit(cells, cells["fate"]), tmp_path / name)
+    monkeypatch.setattr(joblib, "load", None)  # which runs code
+    paths = tmp_path / name, tmp_path / "cells.parquet"
+    assert run("explain", *paths, "-o", tmp_path / "why", "--cells", "2") == 0
+    assert (tmp_path / "why" / "relevance.png").is_file()
+    assert run("predict", *paths, "--output", tmp_path / "p.csv") == 0
+    predicted = pd.read_csv(tmp_path / "p.csv")["prediction"]
+    np.testing.assert_array_equal(predicted, model.predict(cells))
+
+
+def test_a_damaged_file_of_persistence_is_said_to_be_damaged(files, tmp_path, capsys):
+    model = tmp_path / "model.skops"
+    model.write_bytes(b"PK\x03\x04 and no more")
+    for command in ("explain", "predict"):
+        assert run(command, model, files[1], "--output", tmp_path / "o.csv") == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "is cut short, or was not written by" in said
+
+
+def test_what_is_no_model_is_refused(files, tmp_path, capsys):
+    joblib.dump({"a": 1}, tmp_path / "other.joblib")
+    assert run("explain", tmp_path / "other.joblib", files[1], "-o", tmp_path / "why") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "holds a dict, which is no fitted model" in said

@@ -17,9 +17,9 @@ def add_command(commands):
         help="show what a model looks at",
         description="Map which pixels speak for a class, in some cells of each predicted class; "
         "of an autoencoder also decode along each latent feature and correlate it with measured "
-        "columns. Open only models from people whom you trust: a joblib file can run any code.",
+        "columns. Open joblib files only from people whom you trust: they can run any code.",
     )
-    parser.add_argument("model", metavar="MODEL.joblib", help="written by evaluate")
+    parser.add_argument("model", metavar="MODEL", help="written by evaluate or persistence.save")
     parser.add_argument("table", metavar="TABLE.parquet", help="a cell table")
     parser.add_argument("-o", "--output", default="explanation", metavar="DIR", help="%(default)s")
     parser.add_argument(
@@ -55,6 +55,10 @@ def add_command(commands):
 def _explain(options):
     _check_options(options)
     model = load_model(options.model)
+    if not hasattr(model, "fit"):
+        raise ValueError(
+            f"{options.model!r} holds a {type(model).__name__}, which is no fitted model."
+        )
     table, _ = first_frames(read_cells(options.table))
     _check_table(options, table)
     from sklearn_cellfate.inspection._pipelines import find_explained
@@ -110,12 +114,11 @@ def _explain_pixels(options, model, table):
     from sklearn_cellfate.inspection._pipelines import find_explained
     from sklearn_cellfate.inspection._relevance._units import describe_relevance
 
-    target = _find_class(options.target, model.classes_)
-    predicted = model.predict(table)
-    rows = _choose_rows(predicted, options.cells, options.seed)
+    target = _find_class(options.target, getattr(model, "classes_", np.array([])))
+    rows, predicted = _choose_rows(model, table, options.cells, options.seed)
     chosen = table.iloc[rows]
     explained, images = find_explained(model, chosen)
-    asked = predicted[rows] if target is None else target
+    asked = predicted if target is None else target
     maps, scores = relevance(
         model,
         chosen,
@@ -124,9 +127,10 @@ def _explain_pixels(options, model, table):
         return_scores=True,
         random_state=options.seed,
     )
+    predictions = {} if predicted is None else {"prediction": predicted}
     written = names_of_rows(chosen).assign(
         row=rows,
-        prediction=predicted[rows],
+        **predictions,
         image=image_column(images),
         relevance=image_column(maps.reshape(len(maps), -1, *images.shape[2:])),
         score=scores["score"].to_numpy(),
@@ -134,7 +138,9 @@ def _explain_pixels(options, model, table):
     )
 
     def write_figure(path):
-        names = [f"row {row}, predicted {label}" for row, label in zip(rows, predicted[rows])]
+        names = [f"row {row}" for row in rows]
+        if predicted is not None:
+            names = [f"{name}, predicted {label}" for name, label in zip(names, predicted)]
         unit = f"{options.method} {describe_relevance(explained, target, options.method)}"
         display = RelevanceDisplay(images, maps, names=names, unit=unit, scores=scores)
         _save(path, display.plot)
@@ -178,18 +184,29 @@ def _find_class(name, classes):
     """Class of that name, or the latent feature; on the command line every label is text."""
     if name is None or name.startswith("latent "):
         return name
+    if not len(classes):
+        raise ValueError(
+            f"--target {name!r}: the model knows no classes; name a latent feature, such as "
+            "'latent 0'."
+        )
     matching = [label for label in classes.tolist() if str(label) == name]
     if not matching:
         raise ValueError(f"--target {name!r} is none of the classes {classes.tolist()}.")
     return matching[0]
 
 
-def _choose_rows(predicted, n_cells, seed):
-    """Rows at random, as evenly from each predicted class as there are cells; sorted by class."""
+def _choose_rows(model, table, n_cells, seed):
+    """Rows at random, as evenly from each predicted class as there are cells; sorted by class.
+
+    With them their predictions, None of an autoencoder, which predicts nothing.
+    """
+    predicts = hasattr(model, "predict")
+    predicted = model.predict(table) if predicts else np.zeros(len(table), dtype=int)
     shuffled = pd.Series(predicted).sample(frac=1, random_state=seed)
     turn = shuffled.groupby(shuffled).cumcount()
     chosen = turn.sort_values(kind="stable").index[:n_cells]
-    return np.array(sorted(chosen, key=lambda row: (str(predicted[row]), row)))
+    rows = np.array(sorted(chosen, key=lambda row: (str(predicted[row]), row)))
+    return rows, predicted[rows] if predicts else None
 
 
 def _save(path, draw):

@@ -5,6 +5,8 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
+ARCHIVE = b"PK\x03\x04"  # how a file of persistence.save begins, whatever its name
+
 
 def names_of_rows(table):
     """Text, category and integer columns: names of cells, donors, fields."""
@@ -18,14 +20,25 @@ def names_of_rows(table):
     return table[names].rename(columns=taken).reset_index(drop=True)
 
 
-def load_model(path):
-    """Open a fitted classifier that `evaluate` wrote."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no model at {path!r}.")
-    try:
-        model = joblib.load(path)
-    except Exception as error:  # whatever a damaged pickle happens to raise
-        raise ValueError(f"{path!r} is not a readable model: {error!r}") from error
+def load_classifier(path):
+    """Open a fitted model that predicts; see :func:`load_model`."""
+    model = load_model(path)
     if not hasattr(model, "predict"):
         raise ValueError(f"{path!r} holds a {type(model).__name__}, which cannot predict.")
     return model
+
+
+def load_model(path):
+    """Open a fitted model that `evaluate` or ``persistence.save`` wrote."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no model at {path!r}.")
+    with open(path, "rb") as file:
+        is_archive = file.read(len(ARCHIVE)) == ARCHIVE
+    if is_archive:  # of joblib's own formats none begins so
+        from sklearn_cellfate import persistence  # imports scikit-learn, too slow for --help
+
+        return persistence.load(path)
+    try:
+        return joblib.load(path)
+    except Exception as error:  # whatever a damaged pickle happens to raise
+        raise ValueError(f"{path!r} is not a readable model: {error!r}") from error

@@ -6,7 +6,7 @@ import pandas as pd
 
 from sklearn_cellfate._table_parts import read_cells_in_parts
 from sklearn_cellfate.cli._first_frames import first_frames
-from sklearn_cellfate.cli._models import load_model, names_of_rows
+from sklearn_cellfate.cli._models import load_classifier, names_of_rows
 from sklearn_cellfate.table import listing, written_whole
 
 
@@ -15,10 +15,10 @@ def add_command(commands):
     parser = commands.add_parser(
         "predict",
         help="apply a saved model to new cells",
-        description="Predict the class of each cell of a table. Open only models from people "
-        "whom you trust: a joblib file can run any code.",
+        description="Predict the class of each cell of a table. Open joblib files only from "
+        "people whom you trust: they can run any code.",
     )
-    parser.add_argument("model", metavar="MODEL.joblib", help="written by evaluate")
+    parser.add_argument("model", metavar="MODEL", help="written by evaluate or persistence.save")
     parser.add_argument("table", metavar="TABLE.parquet", help="a cell table")
     parser.add_argument(
         "--output",
@@ -64,7 +64,7 @@ def _predict(options):
         raise ValueError(f"--output {options.output!r}: there is no such folder.")
     if Path(options.output).is_dir():  # said now, not after the predictions
         raise ValueError(f"--output {options.output!r} is a folder; name a file.")
-    model = load_model(options.model)
+    model = load_classifier(options.model)
     predictions = pd.concat(_predicted_parts(model, options.table))
     with written_whole(options.output) as partial:
         if options.output.endswith(".csv"):
