@@ -22,6 +22,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from sklearn_cellfate.inspection import (
     AblationDisplay,
@@ -212,6 +213,12 @@ def test_default_sizes_double_up_to_the_smallest_training_side(problem):
     groups[25:30] = "b"  # 25, 35, 30 and 30 rows
     budget = label_budget(GaussianNB(), X, y, groups=groups, n_repeats=1, random_state=0)
     assert budget.sizes == [5, 10, 21, 42, 85]
+
+
+def test_too_few_cells_for_the_default_sizes_are_counted(problem):
+    X, _, _ = problem
+    with pytest.raises(ValueError, match="only 2 labelled cells to draw from, .* sizes need 4"):
+        label_budget(GaussianNB(), X[:4], ["no", "yes"] * 2, cv=2, random_state=0)
 
 
 def test_intervals_count_each_fold_once(problem):
@@ -446,6 +453,47 @@ def test_the_honest_score_is_that_of_pairs_chosen_on_training_rows(problem):
     whole = pairs.scores.query("features == 'all 6 features'")["value"]
     assert best["all_features"] == pytest.approx(whole.mean())
     assert best["difference"] == pytest.approx(best["honest"] - whole.mean())
+
+
+def test_what_a_loss_is_not_defined_for_is_never_the_best(problem):
+    X, y, groups = problem
+    models = {
+        "either": [LinearSVC(), GaussianNB()],
+        "probable": GaussianNB(),
+        "certain": LinearSVC(),
+    }
+    with pytest.warns(UserWarning, match="no fold defines 'neg_log_loss' for model 'certain'"):
+        pairs = feature_pairs(
+            *(X[:, :3], y),
+            models=models,
+            groups=groups,
+            scoring="neg_log_loss",
+            random_state=0,
+        )
+    best = pairs.best
+    assert best.loc["either", "honest"] == best.loc["probable", "honest"] > -0.7
+    undefined = ["pair", "apparent", "honest", "low", "high", "all_features", "difference"]
+    assert best.loc["certain", undefined].isna().all()
+    display = FeaturePairsDisplay.from_result(pairs).plot()
+    assert display.axes_[2].get_title(loc="left") == "certain: not defined"
+
+
+def test_without_any_defined_score_no_pair_is_the_best(problem):
+    X, y, groups = problem
+    settings = {"groups": groups, "scoring": "neg_log_loss", "random_state": 0}
+    with pytest.warns(UserWarning, match="no fold defines 'neg_log_loss'"):
+        best = pairs_of(LinearSVC(), X, y, **settings).best
+    assert best.loc["plain", ["pair", "honest", "low"]].isna().all()
+
+
+def test_names_with_a_plus_are_no_other_pair(problem):
+    X, y, groups = problem
+    table = pd.DataFrame(X[:, :4], columns=["a", "a + b", "b + c", "c"])
+    pairs = feature_pairs(table, y, models={"b": GaussianNB()}, groups=groups, random_state=0)
+    assert pairs.best.loc["b", "n_pairs"] == 6 and len(pairs.summary) == 7
+    of_pairs = pairs.scores.dropna(subset="first")
+    assert len(of_pairs[["first", "second"]].drop_duplicates()) == 6
+    assert set(of_pairs["features"]) >= {"a + 'b + c'", "'a + b' + c", "a + c"}
 
 
 def test_two_donors_are_enough(problem):

@@ -55,8 +55,9 @@ def feature_pairs(
         ``alpha`` 1 or 10. Both scale features to zero mean and unit variance, and draw the
         rarer classes again until all are equally frequent, on training rows only.
     groups : array-like of shape (n,), default=None
-        Donor, clone, field ... of each row; a group is never on both sides of a split, nor of an
-        inner one while there are groups enough.
+        Donor, clone, field ... of each row. A group is on one side of each
+        split, unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
+        Inner splits keep groups whole while there are enough.
     cv : int, cross-validation splitter or iterable, default=None
         See :func:`~sklearn_cellfate.model_selection.make_folds`.
     scoring : str, callable, list of str or dict, default="balanced_accuracy"
@@ -78,9 +79,10 @@ def feature_pairs(
     pairs : Bunch
         scores : DataFrame
             A row a model, pair, fold and metric: ``model``, ``features`` ("area + fret", or "all
-            13 features"), ``first``, ``second``, ``fold``, ``held_out`` (groups), ``metric``,
-            ``value``, ``n_train``, ``n_test``, ``fit_time`` and ``score_time`` (s), and
-            ``inner``, the mean of the first metric over the inner folds.
+            13 features"; a name that has a plus of its own is quoted), ``first``, ``second``,
+            ``fold``, ``held_out`` (groups), ``metric``, ``value``, ``n_train``, ``n_test``,
+            ``fit_time`` and ``score_time`` (s), and ``inner``, the mean of the first metric over
+            the inner folds.
         summary : DataFrame
             By model, features and metric: mean and standard deviation over folds.
         best : DataFrame
@@ -88,7 +90,8 @@ def feature_pairs(
             and that mean, ``apparent``, which is too good; ``honest``, the mean held-out score
             of the pairs that training rows chose, with its corrected 95 % interval [2]_ (``low``
             to ``high``); ``all_features``; and ``difference`` of honest to all features, with
-            its interval (``difference_low`` to ``difference_high``).
+            its interval (``difference_low`` to ``difference_high``). All are NaN where no
+            fold defines the metric.
         chosen : DataFrame
             The pair chosen in each fold: ``model``, ``fold``, ``features``, ``inner``, ``value``.
         feature_names : list of str
@@ -105,6 +108,11 @@ def feature_pairs(
     ValueError
         If there are fewer than two features, a feature is not a number, labels are missing, a
         fold would train without a class, or no fold can be scored.
+
+    Warns
+    -----
+    UserWarning
+        If no fold defines a metric for a model, as without the probabilities that it needs.
 
     References
     ----------
@@ -144,17 +152,19 @@ def feature_pairs(
         for name, model in models.items()
     }
     subsets: dict[str, tuple] = {
-        f"{names[i]} + {names[j]}": (i, j) for i, j in combinations(range(len(names)), 2)
+        f"{_in_pair(names[i])} + {_in_pair(names[j])}": (i, j)
+        for i, j in combinations(range(len(names)), 2)
     }
     everything = f"all {len(names)} features"
     subsets[everything] = tuple(range(len(names)))
 
     inner = _score_inner_folds(study, candidates, subsets)
-    tuned = inner.loc[inner.groupby(KEYS, sort=False)["inner"].idxmax()]
+    tuned = _choose(inner, KEYS)
     scores = _score_held_out(study, candidates, subsets, tuned)
     metric = scores["metric"].iloc[0]
     pairs = scores[(scores["metric"] == metric) & (scores["features"] != everything)]
-    chosen = pairs.loc[pairs.groupby(["model", "fold"], sort=False)["inner"].idxmax()]
+    _warn_of_undefined(pairs, metric)
+    chosen = _choose(pairs, ["model", "fold"])
     whole = scores[(scores["metric"] == metric) & (scores["features"] == everything)]
     by_features = scores.groupby(["model", "features", "metric"], sort=False)["value"]
     return Bunch(
@@ -231,8 +241,16 @@ def _score_inner_folds(study, candidates, subsets):
     scores, _ = study.run(plan)
     scores = scores[scores["metric"] == scores["metric"].iloc[0]]
     means = scores.groupby([*KEYS, "candidate"], sort=False)["value"].mean()
-    # An inner fold may lack a class; where all do, no candidate is better than the first.
-    return means.fillna(0).rename("inner").reset_index()
+    return means.rename("inner").reset_index()
+
+
+def _choose(table, keys):
+    """Take the row of the best inner score of each key, the first of several.
+
+    What no inner fold defines is worse than any number, be the metric a loss turned negative.
+    """
+    by_inner = table.sort_values("inner", ascending=False, kind="stable", na_position="last")
+    return table[keys].drop_duplicates().merge(by_inner.drop_duplicates(keys), on=keys)
 
 
 def _inner_folds(study, train):
@@ -261,6 +279,17 @@ def _score_held_out(study, candidates, subsets, tuned):
     return scores
 
 
+def _warn_of_undefined(pairs, metric):
+    defined = pairs.groupby("model", sort=False)["value"].count()
+    undefined = defined.index[defined == 0]
+    if len(undefined):
+        warnings.warn(
+            f"no fold defines {listing([metric])} for model {listing(undefined)}, so none of its "
+            "pairs is the best; a metric of probabilities needs a model that gives them.",
+            stacklevel=3,
+        )
+
+
 def _of_model(name, *tables):
     return [table[table["model"] == name].set_index("fold") for table in tables]
 
@@ -271,7 +300,7 @@ def _judge(study, pairs, chosen, whole):
     mean, low, high = _interval(study, chosen["value"])
     difference = _interval(study, chosen["value"] - whole["value"])
     return {
-        "pair": means.idxmax(),
+        "pair": means.idxmax() if means.notna().any() else np.nan,
         "n_pairs": len(means),
         "apparent": means.max(),
         "honest": mean,
@@ -284,8 +313,15 @@ def _judge(study, pairs, chosen, whole):
 
 def _interval(study, by_fold):
     by_fold = by_fold.dropna()
-    sizes = [(len(train), len(test)) for train, test in (study.folds[i] for i in by_fold.index)]
-    return corrected_interval(by_fold, *zip(*sizes))
+    n_train, n_test = (
+        [len(study.folds[fold][side]) for fold in by_fold.index] for side in range(2)
+    )
+    return corrected_interval(by_fold, n_train, n_test)
+
+
+def _in_pair(name):
+    """Quote a name in which the sign between two names would be misread."""
+    return repr(name) if " + " in f" {name} " else name
 
 
 def _name_pairs(scores, subsets, names):

@@ -43,11 +43,12 @@ def label_budget(
         Classes.
     sizes : sequence of int, default=None
         Numbers of labelled cells. By default six, each twice the one before, up to the smallest
-        training side.
+        training side, from two cells a class on.
     n_repeats : int, default=5
         Draws from each fold's training side.
     groups : array-like of shape (n,), default=None
-        Donor, clone, field ... of each row; a group is never on both sides of a split.
+        Donor, clone, field ... of each row. A group is on one side of each
+        split, unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
     cv : int, cross-validation splitter or iterable, default=None
         See :func:`~sklearn_cellfate.model_selection.make_folds`.
     scoring : str, callable, list of str or dict, default="balanced_accuracy"
@@ -151,8 +152,14 @@ def _draw(y, rng):
 
 def _check_sizes(sizes, most, classes):
     if sizes is None:
+        fewest = 2 * len(classes)
+        if most < fewest:
+            raise ValueError(
+                f"a fold has only {most} labelled cells to draw from, but the default sizes need "
+                f"{fewest}, two for each of the {len(classes)} classes; name sizes, or label more."
+            )
         sizes = [most // 2**halvings for halvings in range(5, -1, -1)]
-        return [size for size in sizes if size >= 2 * len(classes)]
+        return [size for size in sizes if size >= fewest]
     found, sizes = sizes, list(sizes) if np.iterable(sizes) else []
     if not sizes or not all(isinstance(size, Integral) for size in sizes):
         raise ValueError(f"sizes must be whole numbers of cells, found {found!r}.")

@@ -105,6 +105,9 @@ class FeaturePairsDisplay:
 
     def _mark_best(self, ax, model, table):
         values = table.to_numpy()[1:, :-1]
+        if np.isnan(values).all():
+            ax.set_title(f"{model}: not defined", loc="left", fontsize="small")
+            return
         row, column = np.unravel_index(np.nanargmax(values), values.shape)
         ax.plot(column, row, "s", ms=9, mfc="none", mec="#D55E00", mew=2)
         best = self.best.loc[model]
