@@ -18,6 +18,7 @@ from sklearn_cellfate.table import (
 __all__ = [
     "check_groups",
     "check_pixel_scale",
+    "complete_labels",
     "images_like",
     "read_images",
     "refuse_infinite",
@@ -203,6 +204,35 @@ def _pixel_scale(images):
     if whole:
         return "whole numbers above 1" if images.max() > 1 else None
     return "fractions of 1" if images.min() >= 0 and images.max() <= 1 else None
+
+
+def complete_labels(y):
+    """Return the label of each row, or refuse labels of which some are missing.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Classes.
+
+    Returns
+    -------
+    y : ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If the label of a row is missing: it would count as a class.
+    """
+    given = y.to_numpy() if hasattr(y, "to_numpy") else y
+    y = column_or_1d(given)
+    # Looked for in what was given: in an array of text, NaN is the word "nan".
+    missing = np.flatnonzero(pd.isna(np.asarray(given, dtype=object)))
+    if len(missing):
+        raise ValueError(
+            f"{len(missing)} of {len(y)} labels are missing (the first in row {missing[0]}); "
+            "drop these rows first."
+        )
+    return y
 
 
 def check_groups(groups):

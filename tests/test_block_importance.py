@@ -196,6 +196,7 @@ def test_display_shows_blocks_by_importance():
         ({"y": [0, 1]}, "inconsistent numbers of samples"),
         ({"scoring": "auc"}, "'scoring' parameter"),
         ({"estimator": [LogisticRegression()] * 3, "cv": 4}, "3 fitted estimators .* 4 folds"),
+        ({"estimator": [LogisticRegression()] * 4, "cv": 4}, "LogisticRegression .* not fitted"),
         ({"estimator": LinearSVC()}, "LinearSVC has none of .* predict_proba"),
     ],
 )

@@ -204,6 +204,10 @@ def test_flat_images_hold_no_cell():
         ({"limits": (1, 1)}, r"limits must be two numbers, the lower first, found \[1.0, 1.0\]"),
         ({"limits": (-np.inf, 1)}, "limits must be two numbers"),
         ({"limits": [1, 2, 3]}, r"limits must be .*\(3, 2\), found shape \(3,\)"),
+        (
+            {"limits": (0, 1), "quantiles": (0, 1)},
+            "quantiles=.* and limits=.* both name the range",
+        ),
         ({"threshold": "half"}, "threshold must be a number or None, found 'half'"),
         ({"channel": 2}, r"channel=2, but the images have 2 channel"),
         ({"pixel_size": 0}, "pixel_size"),
@@ -328,6 +332,8 @@ def test_columns_of_the_table_and_pipelines(cells):
         ({"features": pd.DataFrame({"a": [1, 2, np.nan, np.nan]})}, "'a' have 2 that are not"),
         ({"features": ["a"]}, "features must be a DataFrame, or a list .* found list with X None"),
         ({"features": ["b"], "X": pd.DataFrame({"a": range(4)})}, "no column 'b'; .* has 'a'"),
+        ({"features": pd.DataFrame(np.ones((4, 2)), columns=["a", "a"])}, "same name: 'a'"),
+        ({"features": ["b", "b"], "X": pd.DataFrame({"b": range(4)})}, "same name: 'b'"),
         ({"features": pd.DataFrame(index=range(4))}, "no column at all"),
         ({"groups": [1, 1, 1, 1]}, "groups must be two or more, found only 1"),
         ({"groups": ["a", "b", None, "a"]}, "groups is missing in 1 of 4 rows"),
@@ -417,6 +423,24 @@ def test_ellipses_are_the_covariance_of_the_rows_trained_on():
     narrow = LatentSpaceDisplay(latents, ["a"] * 6).plot(n_std=1)
     assert narrow.ax_.patches[0].width > ellipse.width  # with the far rows among them
     assert not LatentSpaceDisplay(latents, ["a"] * 6).plot(n_std=None).ax_.patches
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_every_cell_of_a_latent_space_has_a_label(missing):
+    with pytest.raises(ValueError, match="2 of 3 labels are missing"):
+        LatentSpaceDisplay(np.ones((3, 2)), ["a", missing, missing])
+
+
+@pytest.mark.parametrize("held_out", [[4, 3, 2, 1, 0], [0, 1, 0, 1, 0], [True, None] * 2 + [True]])
+def test_held_out_rows_are_told_by_true_and_false(held_out):
+    with pytest.raises(ValueError, match="held_out must hold True or False for each row, found"):
+        LatentSpaceDisplay(np.ones((5, 2)), ["a"] * 5, held_out=held_out)
+
+
+def test_held_out_rows_may_be_a_column_of_a_table():
+    column = pd.Series([True, False, False], dtype="boolean")
+    display = LatentSpaceDisplay(np.ones((3, 2)), ["a"] * 3, held_out=column)
+    np.testing.assert_array_equal(display.held_out, [True, False, False])
 
 
 def test_latent_space_of_a_pipeline_that_ends_in_a_classifier(cells):

@@ -319,6 +319,12 @@ def test_centroid_separation_needs_two_classes():
         centroid_separation([[0.0], [1.0]], ["dies", "dies"])
 
 
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_centroid_separation_needs_every_label(missing):
+    with pytest.raises(ValueError, match=r"1 of 3 labels are missing \(the first in row 1\)"):
+        centroid_separation([[0.0], [1.0], [2.0]], np.array(["a", missing, "b"], dtype=object))
+
+
 SIGNS = np.array([[1, 1, -1, -1], [1, -1, 1, -1]]).T  # two uncorrelated features
 
 

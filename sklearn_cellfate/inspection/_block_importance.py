@@ -9,7 +9,7 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.parallel import delayed
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_cellfate.model_selection import make_folds
 from sklearn_cellfate.model_selection._held_out import (
@@ -112,6 +112,8 @@ def block_importance(
     ValueError
         If a block names a column that `X` lacks, rows have no label, there is one group only, or
         no fold can be scored.
+    NotFittedError
+        If `estimator` is a list, and one of it is not fitted.
 
     See Also
     --------
@@ -215,6 +217,8 @@ def _one_a_fold(estimator, folds):
             f"{len(estimator)} fitted estimators were given for {len(folds)} folds; pass the "
             "folds that they were fitted on as cv."
         )
+    for fitted in estimator:
+        check_is_fitted(fitted)
     return [(fitted, True) for fitted in estimator]
 
 

@@ -59,8 +59,8 @@ def latent_correlations(
     Raises
     ------
     ValueError
-        If lengths differ, a column is missing or holds no numbers, fewer than three cells have
-        a feature, or there is one group only.
+        If lengths differ, a column is missing, there twice or holds no numbers, fewer than three
+        cells have a feature, or there is one group only.
     NotFittedError
         If `estimator` is not fitted.
 
@@ -140,6 +140,10 @@ def _read_features(features, X):
     if absent or not names:
         missing = f"no column {absent[0]!r}" if absent else "no column at all"
         raise ValueError(f"features: there is {missing}; the table has {listing(table.columns)}.")
+    chosen = table[names].columns  # with every column of a name that the table has twice
+    if not chosen.is_unique:
+        twice = chosen[chosen.duplicated()].unique()
+        raise ValueError(f"features: several columns have the same name: {listing(twice)}.")
     wrong = [name for name in names if not pd.api.types.is_numeric_dtype(table[name].dtype)]
     if wrong:
         raise ValueError(f"features must be numbers, but {listing(wrong)} are not.")

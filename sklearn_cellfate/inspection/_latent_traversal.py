@@ -20,7 +20,7 @@ def latent_traversal(
     n_steps=5,
     *,
     latents=None,
-    quantiles=(0.05, 0.95),
+    quantiles=None,
     limits=None,
     baseline="mean",
     threshold=None,
@@ -39,11 +39,11 @@ def latent_traversal(
         Steps from one end of the range to the other, at least 2.
     latents : list of int, default=None
         Which latent features; all by default.
-    quantiles : tuple of (float, float), default=(0.05, 0.95)
-        Of the latent features of `X`: the two ends of the range.
+    quantiles : tuple of (float, float), default=None
+        Of the latent features of `X`: the two ends of the range; by default 0.05 and 0.95.
     limits : tuple of (float, float) or array-like of shape (n_latents, 2), default=None
-        The two ends themselves, for all latent features alike or for each of `latents`; instead
-        of `quantiles`.
+        The two ends themselves, for all latent features alike or for each of `latents`; in the
+        place of `quantiles`, not beside them.
     baseline : {"mean", "zero"} or int, default="mean"
         Where the other latent features stay: at the mean over `X`, at 0, the middle of the
         prior, or at those of one cell, which is named by its row in `X`.
@@ -80,7 +80,8 @@ def latent_traversal(
     ------
     ValueError
         If there is no autoencoder in `estimator`, the images have another size than those fitted
-        on, a latent feature or the row of the baseline does not exist, or a range has no width.
+        on, a latent feature or the row of the baseline does not exist, a range has no width, or
+        both `quantiles` and `limits` are given.
     NotFittedError
         If `estimator` is not fitted.
 
@@ -173,7 +174,12 @@ def _chosen_latents(latents, latent_dim):
 
 def _ends(encoded, quantiles, limits):
     """Return the lower and the upper ends of the ranges, two arrays of shape (n_latents,)."""
+    if limits is not None and quantiles is not None:
+        raise ValueError(
+            f"quantiles={quantiles!r} and limits={limits!r} both name the range; give one."
+        )
     if limits is None:
+        quantiles = (0.05, 0.95) if quantiles is None else quantiles
         ends = np.quantile(encoded, _increasing(quantiles, "quantiles", 0, 1), axis=0)
         if (ends[0] == ends[1]).any():
             raise ValueError(

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_array, check_X_y
 
+from sklearn_cellfate._validation import complete_labels
 from sklearn_cellfate.table import listing
 
 __all__ = ["centroid_separation", "latent_correlation", "latent_correlation_matrix"]
@@ -28,7 +29,7 @@ def centroid_separation(latents: Any, y: Any) -> float:
     Raises
     ------
     ValueError
-        If `y` has one class only.
+        If `y` has one class only, or labels are missing.
 
     Examples
     --------
@@ -37,7 +38,7 @@ def centroid_separation(latents: Any, y: Any) -> float:
     >>> centroid_separation([[0, 0], [0, 2], [3, 1], [3, 1]], fates)
     3.0
     """
-    latents, y = check_X_y(latents, y)
+    latents, y = check_X_y(latents, complete_labels(y))
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(f"centroid_separation needs two classes, found only {listing(classes)}.")

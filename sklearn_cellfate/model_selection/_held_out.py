@@ -15,6 +15,7 @@ from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import column_or_1d, has_fit_parameter
 from tqdm.auto import tqdm
 
+from sklearn_cellfate._validation import complete_labels
 from sklearn_cellfate.table import listing
 
 __all__ = [
@@ -31,15 +32,9 @@ __all__ = [
 
 def check_labels(y):
     """Return the classes of all rows as an array, or say what is wrong with them."""
-    y = column_or_1d(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    y = complete_labels(y)
     if not len(y):
         raise ValueError("the table has no rows.")
-    missing = np.flatnonzero(pd.isna(y))
-    if len(missing):
-        raise ValueError(
-            f"{len(missing)} of {len(y)} labels are missing (the first in row {missing[0]}); "
-            "drop these rows first."
-        )
     check_classification_targets(y)
     if len(np.unique(y)) < 2:
         raise ValueError(f"at least two classes are needed, found only {listing(y[:1])}.")

@@ -1,12 +1,15 @@
 """LatentSpaceDisplay: cells in the latent plane, coloured by class."""
 
 import numpy as np
+import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_cellfate._validation import complete_labels
 from sklearn_cellfate.inspection._pipelines import find_image_estimator
 from sklearn_cellfate.inspection._plot._palette import class_colours
 from sklearn_cellfate.inspection._plot._panels import single_axes
+from sklearn_cellfate.table import listing
 
 __all__ = ["LatentSpaceDisplay"]
 
@@ -27,6 +30,11 @@ class LatentSpaceDisplay:
     held_out : ndarray of shape (n,), bool, default=None
         Rows that were not trained on: drawn with a dark edge, the others pale.
 
+    Raises
+    ------
+    ValueError
+        If labels are missing, or `held_out` is not boolean.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -44,8 +52,8 @@ class LatentSpaceDisplay:
 
     def __init__(self, latents, y, *, held_out=None):
         self.latents = np.asarray(latents)
-        self.y = np.asarray(y)
-        self.held_out = None if held_out is None else np.asarray(held_out, dtype=bool)
+        self.y = complete_labels(y)
+        self.held_out = None if held_out is None else _read_mask(held_out)
         check_consistent_length(self.latents, self.y, self.held_out)
 
     @classmethod
@@ -122,6 +130,16 @@ class LatentSpaceDisplay:
             f"latent component {i} ({share:.0%} of variance)" for i, share in enumerate(shares)
         ]
         return pca.transform(self.latents), names
+
+
+def _read_mask(held_out):
+    mask = pd.Series(np.asarray(held_out)).infer_objects()  # pandas' own booleans are objects here
+    if mask.dtype != bool:
+        raise ValueError(
+            f"held_out must hold True or False for each row, found {mask.dtype} such as "
+            f"{listing(mask[:3])}."
+        )
+    return mask.to_numpy()
 
 
 def _draw_ellipse(ax, points, n_std, colour):
