@@ -101,6 +101,13 @@ class AcceleratedEfficientNetNet(AccelerateMixin, EfficientNetNet):
         values = torch.stack([loss.detach() for loss in losses.values()]) * self._weight
         return dict(zip(losses, self.accelerator.reduce(values, "mean")))
 
+    @torch.no_grad()
+    def validation_step(self, batch, **fit_params):
+        """Losses of held-out rows, the mean of all processes, which must stop at the same epoch."""
+        losses = super().validation_step(batch, **fit_params)
+        values = self.accelerator.reduce(torch.stack(list(losses.values())), "mean")
+        return dict(zip(losses, values))
+
     @property
     def _n_processes(self):
         return self.accelerator.num_processes

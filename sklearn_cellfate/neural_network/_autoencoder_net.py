@@ -150,7 +150,15 @@ class AdversarialAutoencoderNet(BaseNet):
         own = all(isinstance(callback, OWN_CALLBACKS) for _, callback in self.callbacks_)
         return self._on_cuda and own and not self._recomputes
 
+    def _be_frugal(self, optimizer):
+        if self._steps is not None:
+            # Graphs hold memory, and write to buffers that are about to be put back by others.
+            self._steps.stop_capturing()
+        super()._be_frugal(optimizer)
+
     def _run_batches(self, iterator, training, step_fn, **fit_params):
+        if training:
+            self._folded.clear()  # a graph changes weights and leaves their versions as they were
         if not (training and self._captures_steps):
             return super()._run_batches(iterator, training, step_fn, **fit_params)
         if self._steps is None:
@@ -163,7 +171,11 @@ class AdversarialAutoencoderNet(BaseNet):
         return self._steps.names, values, sizes
 
     def _for_inference(self, network):
-        """Fold a network, or find it folded since its weights last changed."""
+        """Fold a network, or find it folded since its weights last changed.
+
+        What is changed past torch's counting of versions is not seen: ``tensor.data``, memory
+        shared with NumPy.
+        """
         tensors = [*network.parameters(), *network.buffers()]
         version = [(id(tensor), tensor._version) for tensor in tensors]
         known, folded = self._folded.get(type(network), (None, None))

@@ -5,6 +5,7 @@ A step on small images is hundreds of kernels that each take less time than thei
 
 import warnings
 from collections import Counter
+from functools import partial
 
 import torch
 
@@ -39,11 +40,11 @@ class CapturedSteps:
         self.net, self.images, self.labels = net, images, labels
         self._n_seen, self._graphs, self._captures = Counter(), {}, True
         self._groups = [group for one in net.optimizers for group in one.param_groups]
+        self._rates = [group["lr"] for group in self._groups]
         for group in self._groups:
             # A number would be captured as it is now, and the learning rate may change.
             group.setdefault("initial_lr", group["lr"])
             group["lr"] = torch.as_tensor(group["lr"], device=images.device)
-            group["capturable"] = True
 
     def __call__(self, rows):
         """Train on some rows.
@@ -63,18 +64,26 @@ class CapturedSteps:
         if self._captures and key not in self._graphs and self._n_seen[key] > N_EAGER:
             self._capture(key, rows)
         if key not in self._graphs:
-            self.names, losses = run_aside(lambda: self._step(rows))
+            step = partial(self._step, rows)
+            self.names, losses = run_aside(step, rows.device) if self._captures else step()
             return losses
         run, place, self.names, losses = self._graphs[key]
         place.copy_(rows)
         run()
         return losses.clone()
 
+    def stop_capturing(self):
+        """Give the graphs' memory back, and go on one operation at a time."""
+        self._captures = False
+        self._graphs.clear()
+
     def close(self):
         """Leave the optimisers as they were, and give the graphs' memory back."""
         self._graphs.clear()
-        for group in self._groups:
-            group["lr"], group["capturable"] = float(group["lr"]), False
+        for group, rate in zip(self._groups, self._rates):
+            # On the device it has single precision.
+            unchanged = bool(group["lr"] == torch.as_tensor(rate, device=group["lr"].device))
+            group["lr"] = rate if unchanged else float(group["lr"])
         self._forget_gradients()
 
     def _step(self, rows):
@@ -85,10 +94,11 @@ class CapturedSteps:
     def _capture(self, key, rows):
         place = rows.clone()
         self._forget_gradients()  # so that new ones lie where the graph will find them again
+        self._set_capturable(True)
         try:
-            run, (names, losses) = capture(lambda: self._step(place))
+            run, (names, losses) = capture(partial(self._step, place), place.device)
         except RuntimeError as error:
-            self._captures = False
+            self.stop_capturing()
             self._forget_gradients()
             warnings.warn(
                 "training steps cannot be captured as CUDA graphs here "
@@ -97,29 +107,39 @@ class CapturedSteps:
             )
         else:
             self._graphs[key] = run, place, names, losses
+        finally:
+            self._set_capturable(False)
+
+    def _set_capturable(self, value):
+        """Say so to the optimisers while it is true; they warn of steps outside of graphs."""
+        for group in self._groups:
+            group["capturable"] = value
 
     def _forget_gradients(self):
         for optimizer in self.net.optimizers:
             optimizer.zero_grad()
 
 
-def run_aside(function):
+def run_aside(function, device):
     """Run a function in a stream of its own, which is where graphs are captured."""
-    here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
-    aside.wait_stream(here)
-    with torch.cuda.stream(aside):
-        result = function()
-    here.wait_stream(aside)
+    with torch.cuda.device(device):
+        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        aside.wait_stream(here)
+        with torch.cuda.stream(aside):
+            result = function()
+        here.wait_stream(aside)
     return result
 
 
-def capture(function):
-    """Capture what a function does on the device, without doing it.
+def capture(function, device):
+    """Capture what a function does on a device, without doing it.
 
     Parameters
     ----------
     function : callable
         Without arguments.
+    device : torch.device
+        Whose work is captured, that of other threads left out.
 
     Returns
     -------
@@ -128,7 +148,12 @@ def capture(function):
     result : object
         What the function returned; its tensors are where `run` leaves their numbers.
     """
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = function()
+    with torch.cuda.device(device):
+        here, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                result = function()
+        except BaseException:
+            torch.cuda.set_stream(here)  # a capture that fails to end stays in its own
+            raise
     return graph.replay, result

@@ -36,13 +36,17 @@ def resolve_device(device):
 
 
 def available_device(device):
-    """Return `device`, or the CPU with a warning where this machine lacks it."""
-    kind = torch.device(device).type
+    """Return `device`, or with a warning another where this machine lacks it."""
+    device = torch.device(device)
     present = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if present.get(kind, lambda: True)():
-        return torch.device(device)
-    warnings.warn(f"no {kind.upper()} device here; the model moves to the CPU.", stacklevel=2)
-    return torch.device("cpu")
+    if not present.get(device.type, lambda: True)():
+        kind = device.type.upper()
+        warnings.warn(f"no {kind} device here; the model moves to the CPU.", stacklevel=2)
+        return torch.device("cpu")
+    if device.type == "cuda" and device.index and device.index >= torch.cuda.device_count():
+        warnings.warn(f"no {device} here; the model moves to the first GPU.", stacklevel=2)
+        return torch.device("cuda")
+    return device
 
 
 _drawing = threading.Lock()

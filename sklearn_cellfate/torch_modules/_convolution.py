@@ -84,6 +84,7 @@ def convolve_enlarged(x, weight, bias, size, *, groups=1):
 
 
 @functools.cache
+@torch.inference_mode(False)  # kept for fits, wherever it is first asked for
 def _phases(dtype, device):
     """Matrix (9, 4 * 9) from a filter of an image twice enlarged to filters of the small one."""
     # An even row of the large image takes its three from the small rows -1, 0, 0; an odd one

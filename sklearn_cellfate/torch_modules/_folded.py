@@ -75,9 +75,9 @@ def _(module: SpectralConv2d):
     plain = _UnsetConv2d(
         module.in_channels,
         module.out_channels,
-        module.kernel_size,
-        stride=module.stride,
-        padding=module.padding,
+        module.kernel_size[0],
+        stride=module.stride[0],
+        padding=module.padding[0],
     )
     return take_over(plain, module.normalized_weight(), module.bias)
 
@@ -135,5 +135,5 @@ class _FoldedUp(nn.Module):
 def take_over(layer, weight, bias):
     """Give a layer its weights, to use and not to train."""
     layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
-    layer.bias = nn.Parameter(bias.detach(), requires_grad=False)
+    layer.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
     return layer.eval()
