@@ -103,7 +103,7 @@ class AcceleratedEfficientNetNet(AccelerateMixin, EfficientNetNet):
 
     @torch.no_grad()
     def validation_step(self, batch, **fit_params):
-        """Losses of held-out rows, the mean of all processes, which must stop at the same epoch."""
+        """Losses of held-out rows, means over the processes, which must stop together."""
         losses = super().validation_step(batch, **fit_params)
         values = self.accelerator.reduce(torch.stack(list(losses.values())), "mean")
         return dict(zip(losses, values))
