@@ -327,6 +327,8 @@ LABELS = {
     "Series": pd.Series(labelled(["a", "b", "c"]), index=[5, 5, *range(10)]),
     "string": pd.Series(labelled(["a", "b", "c"]), dtype="string"),
     "Arrow string": pd.Series(labelled(["a", "b", "c"]), dtype=pd.ArrowDtype(pa.string())),
+    "Arrow array": pa.array(labelled(["a", "b", "c"]).tolist()),
+    "chunked Arrow array": pa.chunked_array([pa.array(labelled(["a", "b", "c"]).tolist())]),
     "Int64": pd.Series(labelled([0, 1, 2]), dtype="Int64"),
     "category": pd.Series(
         pd.Categorical(labelled(["a", "b", "c"]), categories=["unused", "c", "b", "a"])

@@ -162,6 +162,56 @@ def test_the_published_normalisation_is_caught_in_a_procedure(cells):
     assert failures(procedure, images, cells["fate"]) == ["rows"]
 
 
+def scaled_before_the_split(scale):
+    """A procedure that scales all rows before the split, then learns."""
+
+    def procedure(X, y, groups, train, test):
+        Z = np.tanh(scale(X.astype(float))).reshape(len(X), -1)
+        return LogisticRegression().fit(Z[train], y[train]).predict_proba(Z[test])
+
+    return procedure
+
+
+def test_a_maximum_that_is_saturated_already_is_caught():
+    X = np.random.default_rng(0).integers(0, 180, (40, 1, 8, 8)).astype("uint8")
+    X[30:32, 0, 0, 0] = 255
+    procedure = scaled_before_the_split(lambda X: X / X.max())
+    assert failures(procedure, X, ["a", "b"] * 20, test=np.arange(30, 40)) == ["rows"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("unit", [np.uint8(1), np.uint16(256), np.float32(0.01)], ids=repr)
+def test_a_global_background_is_caught(seed, unit):
+    X = np.random.default_rng(seed).integers(5, 180, (40, 1, 8, 8)).astype("uint8") * unit
+    procedure = scaled_before_the_split(lambda X: X - X.min())
+    assert failures(procedure, X, ["a", "b"] * 20) == ["rows"]
+
+
+@pytest.mark.parametrize("held_out", [0, -700])
+def test_a_minimum_that_held_out_rows_alone_have_is_caught(held_out):
+    X = np.random.default_rng(0).integers(100, 180, (40, 1, 8, 8)).astype("int16")
+    X[31, 0, 0, 0] = held_out
+    procedure = scaled_before_the_split(lambda X: (X - X.min()) / 1000)
+    assert failures(procedure, X, ["a", "b"] * 20, test=np.arange(30, 40)) == ["rows"]
+
+
+def test_an_extreme_of_negative_pixels_is_caught():
+    X = -np.random.default_rng(0).random((40, 1, 8, 8)) - 0.1
+    for scale in (lambda X: X / X.min(), lambda X: X - X.max()):
+        assert failures(scaled_before_the_split(scale), X, ["a", "b"] * 20) == ["rows"]
+
+
+def test_what_training_rows_say_about_saturated_images_is_no_leak():
+    X = np.random.default_rng(0).integers(0, 180, (40, 1, 8, 8)).astype("uint8")
+    X[[3, 30, 31], 0, 0, 0] = 255
+
+    def procedure(X, y, groups, train, test):
+        return scaled_before_the_split(lambda Z: Z / X[train].max())(X, y, groups, train, test)
+
+    report = check_no_leakage(procedure, X, ["a", "b"] * 20, test=np.arange(30, 40))
+    assert report["passed"]["rows"]
+
+
 class BatchScaler(TransformerMixin, BaseEstimator):
     """The published normalisation as a transformer: by the brightest pixel of the call."""
 
@@ -404,6 +454,18 @@ def test_nothing_given_is_changed(cells):
     assert not hasattr(model, "n_features_in_")
 
 
+def test_held_out_rows_are_named_by_position_or_by_a_mask():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    seen = []
+
+    def procedure(X, y, groups, train, test):
+        seen.append(test)
+        return X[test]
+
+    check_no_leakage(procedure, X, test=np.arange(30) >= 20)
+    assert np.array_equal(seen[0], np.arange(20, 30))
+
+
 def test_what_says_nothing_is_refused(cells):
     X, y = np.random.default_rng(0).normal(size=(30, 2)), cells["fate"].to_numpy()
     with pytest.raises(ValueError, match="two runs on the same rows give different results"):
@@ -433,6 +495,8 @@ def test_rows_that_cannot_be_altered_are_explained(cells):
         ({"test": [1]}, ValueError, "two rows or more"),
         ({"test": [1, 99]}, ValueError, "below 30"),
         ({"test": np.arange(30)}, ValueError, "leave rows to train on"),
+        ({"test": [True, False]}, ValueError, "a mask of 30 booleans; found an array of bool"),
+        ({"test": [0.5, 1.5]}, ValueError, "positions of rows, .* found an array of float64"),
         ({"random_state": None}, ValueError, "random_state must be an int, found None"),
         ({"groups": ["a"]}, ValueError, "inconsistent numbers of samples"),
     ],

@@ -501,6 +501,23 @@ def test_micrometres_of_the_third_header_row_need_the_size_of_a_pixel(encoding, 
     assert read_tracks(path, pixel_size=0.5)[["x", "y"]].values.tolist() == [[50, 60]]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_wide_text_that_ends_within_a_character_is_refused(encoding, write):
+    text = "cell,frame,x,y\n1,0,50,60\n".encode(encoding)
+    assert read_tracks(write("tracks.csv", text))["x"].tolist() == [50]
+    for damaged in (text[:-1], text[:4] + b"\0"):
+        with pytest.raises(ValueError, match=r"^'tracks.csv' .*damaged.*truncated data\.$"):
+            read_tracks(write("tracks.csv", damaged))
+
+
+@pytest.mark.parametrize("column", ["frame", "x"])
+def test_a_number_of_hundreds_of_digits_is_refused(column, write):
+    values = {"cell": 1, "frame": 0, "x": 50, "y": 60} | {column: "9" * 400}
+    text = "cell,frame,x,y\n1,1,1,1\n" + ",".join(map(str, values.values())) + "\n"
+    with pytest.raises(ValueError, match=f"'tracks.csv': column '{column}' holds a whole number"):
+        read_tracks(write("tracks.csv", text))
+
+
 def test_pixels_of_the_third_header_row_refuse_the_size_of_a_pixel(write):
     path = write("spots.csv", spots_csv(rows=[(40, 1, 0, 50, 60)]))
     with pytest.raises(ValueError, match="says that positions are in pixels"):

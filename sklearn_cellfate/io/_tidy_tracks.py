@@ -87,7 +87,13 @@ def as_names(values, name, where):
 
 def as_numbers(values, name, where):
     """Return a column as float64, or name the first text in it."""
-    numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
+    try:
+        numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
+    except OverflowError as error:  # a whole number of hundreds of digits
+        raise ValueError(
+            f"{where}: column {name!r} holds a whole number that is too large for a float; "
+            "expected a number."
+        ) from error
     text = numbers.isna() & values.notna() & (values.astype("str").str.lower() != "nan")
     if text.any():
         row = int(np.argmax(text.to_numpy()))

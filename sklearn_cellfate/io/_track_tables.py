@@ -90,6 +90,11 @@ def read_csv_tracks(path, where, *, columns, visible_only):
                 f"{where} is no table of {len(names)} columns, {listing(names)}: "
                 f"{in_one_line(error)}"
             ) from error
+        except UnicodeError as error:
+            raise ValueError(
+                f"{where} is damaged: its first bytes promise {encoding.upper()} text, but "
+                f"{in_one_line(error)}."
+            ) from error
     if separator != ",":
         table = table.apply(_without_decimal_commas)
     mapping = columns if isinstance(columns, dict) else {}
@@ -185,10 +190,12 @@ def _unit_of_names(found, where):
 
 
 def _encoding(path):
-    """UTF-8, or the old Windows encoding in which Excel and Java write the micro sign."""
+    """Say what the first bytes say, or UTF-8, or Excel's and Java's old Windows encoding."""
     with open(path, "rb") as file:
-        start = file.read(2)
-    if start in (b"\xff\xfe", b"\xfe\xff"):
+        start = file.read(4)
+    if start == b"\xff\xfe\0\0":
+        return "utf-32"
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     try:
         with open(path, encoding="utf-8-sig") as file:

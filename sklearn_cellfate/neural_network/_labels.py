@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
@@ -38,6 +39,8 @@ def encode_labels(y, estimator_name, classes=None):
             f"This {estimator_name} estimator requires y to be passed, but the target y is None."
         )
     # Of nullable columns scikit-learn would make floats.
+    if isinstance(y, pa.Array):  # which copies text only if told to
+        y = y.to_numpy(zero_copy_only=False)
     y = column_or_1d(y.to_numpy() if hasattr(y, "to_numpy") else y, warn=True)
     missing = np.flatnonzero(pd.isna(y))
     if len(missing):

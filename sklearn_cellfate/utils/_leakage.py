@@ -58,8 +58,9 @@ def check_no_leakage(
     groups : array-like of shape (n,), default=None
         Donor, clone, field ... of each row: then splits of the training rows, for early stopping
         or a search, must keep groups whole, too.
-    test : array-like of int, default=None
-        Positions of the rows to hold out, at least two; by default about a third, whole groups.
+    test : array-like of int or bool, default=None
+        Positions of the rows to hold out, at least two, or a mask that is true for them; by
+        default about a third, whole groups.
     tolerance : float, default=1e-6
         Differences of results up to this share of the largest are rounding.
     random_state : int, default=0
@@ -92,7 +93,10 @@ def check_no_leakage(
     Notes
     -----
     What is altered is altered grossly: rows swap contents, and numbers become three times as
-    large, so even a maximum over all rows gives itself away. What no such test can see:
+    large, or 64 times smaller; and held-out rows get the content of training rows, so that what
+    is extreme in them alone vanishes. So a maximum or minimum over all rows gives itself away,
+    unless it can never differ between training and held-out rows: with 0 and 255 in the training
+    rows of 8-bit images, neither is moved by any other row. What no such test can see:
 
     - what happened before X was handed over (normalisation, feature selection, choosing the
       architecture by the test score);

@@ -13,7 +13,12 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_cellfate.model_selection import make_folds
 from sklearn_cellfate.model_selection._compare import takes_groups
-from sklearn_cellfate.utils._alter import alter_groups, alter_labels, alter_rows
+from sklearn_cellfate.utils._alter import (
+    alter_groups,
+    alter_labels,
+    alter_rows,
+    with_content_of,
+)
 from sklearn_cellfate.utils._held_rows import parameters_with_rows
 from sklearn_cellfate.utils._outputs import apply_model, as_outputs, differing_rows
 from sklearn_cellfate.utils._splits import watched_splits
@@ -54,7 +59,7 @@ class Trial:
         check_consistent_length(X, y, groups)
         if test is None:
             test = _hold_out(y, groups, len(X), random_state)
-        test = np.unique(np.asarray(test))
+        test = np.unique(_positions(test, len(X)))
         train = np.setdiff1d(np.arange(len(X)), test)
         if len(test) < 2 or len(train) + len(test) != len(X) or not len(train):
             raise ValueError(
@@ -107,12 +112,24 @@ class Trial:
         return _judge(changed, "other groups of held-out rows change", "fitting looks at them")
 
     def check_rows(self):
-        """Alter half of the held-out rows, then the other half."""
+        """Alter half of the held-out rows, then the other half: brighter, ordinary, darker.
+
+        Brighter rows cannot show a maximum that is saturated already, nor darker ones a minimum
+        of 0, if a held-out row has it. So held-out rows get the content of training rows, too,
+        and what is theirs alone comes and goes.
+        """
         changed = np.zeros(len(self.test), dtype=bool)
         first = self.rng.permutation(len(self.test)) < len(self.test) // 2
+        fill = np.resize(self.train, len(self.test))
+        ordinary = with_content_of(self.X, self.test, fill)
+        without_extremes = self._run_altered(X=ordinary)
         for half in (first, ~first):
-            result = self._run_altered(X=alter_rows(self.X, self.test[half]))
-            changed |= self._changed(result) & ~half
+            brighter = self._run_altered(X=alter_rows(self.X, self.test[half]))
+            changed |= self._changed(brighter) & ~half
+            own = with_content_of(self.X, self.test[~half], fill[~half])
+            for X in (own, alter_rows(ordinary, self.test[half], darker=True)):
+                result = self._run_altered(X=X)
+                changed |= differing_rows(without_extremes, result, self.tolerance) & ~half
         return _judge(
             changed,
             "other pixels in held-out rows change",
@@ -193,6 +210,19 @@ def _judge(changed, what, why):
     if changed.any():
         return False, f"{what} the results of {changed.sum()} of {len(changed)} rows; {why}"
     return True, f"{what} nothing"
+
+
+def _positions(test, n_rows):
+    """Return positions of rows that are given by position or by a mask."""
+    test = np.asarray(test)
+    if test.dtype == bool and test.shape == (n_rows,):
+        return np.flatnonzero(test)
+    if test.ndim != 1 or (len(test) and test.dtype.kind not in "iu"):
+        raise ValueError(
+            f"test must be positions of rows, or a mask of {n_rows} booleans; found an array of "
+            f"{test.dtype} of shape {test.shape}."
+        )
+    return test.astype(int)
 
 
 def _seeded_clone(estimator, seed):
