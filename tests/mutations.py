@@ -1,7 +1,7 @@
 """Damage files at random, and say what reading them comes to.
 
 ``python tests/mutations.py --count 1000`` damages a thousand files of each format and prints the
-table of ``docs/hostile_input.md``. A mutation is known by its format and number: the same two
+table of ``docs/hostile_input.rst``. A mutation is known by its format and number: the same two
 give the same damaged file.
 """
 

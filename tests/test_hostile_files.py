@@ -1,6 +1,6 @@
 """Damaged files: an error of ours or a right answer; never a hang, a crash or a full memory.
 
-Sixty mutations of each format run here; ``docs/hostile_input.md`` says how to run thousands.
+Sixty mutations of each format run here; ``docs/hostile_input.rst`` says how to run thousands.
 """
 
 import collections
