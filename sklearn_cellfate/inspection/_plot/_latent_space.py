@@ -30,15 +30,15 @@ class LatentSpaceDisplay:
     held_out : ndarray of shape (n,), bool, default=None
         Rows that were not trained on: drawn with a dark edge, the others pale.
 
-    Raises
-    ------
-    ValueError
-        If labels are missing, or `held_out` is not boolean.
-
     Attributes
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, or `held_out` is not boolean.
 
     Examples
     --------
