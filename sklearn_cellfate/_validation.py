@@ -72,7 +72,8 @@ def validate_images(estimator, X, *, reset, dtype=np.float32):
         if reset:
             _remember_column(estimator, X, images)
     else:
-        images = _finite(_fold_rows(estimator, _validate_rows(estimator, X, reset)), dtype)
+        rows = _validate_rows(estimator, X, reset)
+        images = _finite(_fold_rows(estimator, rows), dtype, given=X)
     _check_shape(estimator, images.shape[1:], reset)
     return images
 
@@ -314,7 +315,8 @@ def _remember_column(estimator, X, images):
         estimator.n_features_in_ = int(np.prod(images.shape[1:]))
 
 
-def _finite(images, dtype):
+def _finite(images, dtype, given=None):
+    given = images if given is None else given
     if not len(images):
         raise ValueError("Found array with 0 sample(s): X has no rows, at least one is needed.")
     with np.errstate(over="ignore"):
@@ -322,8 +324,23 @@ def _finite(images, dtype):
     # Folded anew: an axis of length 1 may have any stride, and torch reads some as channels last,
     # for which it sums in another order.
     images = pixels.reshape(images.shape)
-    refuse_infinite(images)
+    try:
+        refuse_infinite(images)
+    except ValueError:
+        _refuse_too_large(given, np.dtype(dtype))
+        raise
     return images
+
+
+def _refuse_too_large(images, dtype):
+    """Raise a ValueError if finite pixels are infinite in a dtype, and no others are."""
+    rows = np.asarray(images, dtype=np.longdouble).reshape(len(images), -1)
+    bad = np.flatnonzero((np.abs(rows) > np.finfo(dtype).max).any(axis=1))
+    if len(bad) and np.isfinite(rows).all():
+        raise ValueError(
+            f"{len(bad)} of {len(rows)} images have pixels that are too large for {dtype} (the "
+            f"first is row {bad[0]}): above {np.finfo(dtype).max:.2g}; scale the pixels first."
+        )
 
 
 def refuse_infinite(images):

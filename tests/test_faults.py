@@ -499,6 +499,15 @@ class AllEpochs(Callback):
         self.weights[len(net.history)] = net.get_weights()
 
 
+def test_a_file_in_the_place_of_the_checkpoint_folder_is_named(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("")
+    for folder in (path, path / "below"):
+        with pytest.raises(ValueError, match="checkpoint_dir=.* is a file, or lies below one"):
+            fit(ESTIMATORS["patience"], checkpoint_dir=folder)
+    assert path.read_text() == ""
+
+
 @pytest.mark.parametrize("extreme", [1e25, 1e37])
 def test_pixels_beyond_measure_are_named_as_the_cause(extreme):
     images = np.tile(IMAGES, (3, 1, 1, 1))
@@ -509,7 +518,7 @@ def test_pixels_beyond_measure_are_named_as_the_cause(extreme):
 
 
 def test_a_learning_rate_without_bounds_is_named():
-    with pytest.raises(DivergenceError, match=r"try lr=1e\+29 instead of 1e\+30"):
+    with pytest.raises(DivergenceError, match=r"try lr=0\.1 instead of 1e\+30"):
         fit(EfficientNetClassifier(**V2 | {"max_grad_norm": None, "warmup": 0}), lr=1e30)
 
 

@@ -85,7 +85,13 @@ class Checkpoint(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Go on where the file left off."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ValueError(
+                f"checkpoint_dir={str(self.folder)!r} is a file, or lies below one; expected a "
+                "folder."
+            ) from error
         self.has_warned_ = False
         for partial in self.folder.glob(f".{self.path.name}.*.partial"):
             partial.unlink(missing_ok=True)  # of a process that was killed while it wrote

@@ -7,6 +7,7 @@ __all__ = ["DivergenceError", "check_finite"]
 
 # Scaled pixels lie around 0 to 1, or within a few standard deviations of 0.
 EXTREME_PIXEL = 1e3
+LARGE_LR = 0.1
 
 
 class DivergenceError(FloatingPointError, ValueError):
@@ -110,4 +111,5 @@ def _likely_cause(images, lr):
             f"pixel values; {n_extreme} of {len(images)} images have pixels up to {largest:.3g} "
             "times the range of the others. Look at these images, drop or clip them"
         )
-    return f"the learning rate; try lr={lr / 10:.3g} instead of {lr:.3g}"
+    # A tenth of a rate that no network bears may be another such rate.
+    return f"the learning rate; try lr={min(lr / 10, LARGE_LR):.3g} instead of {lr:.3g}"
