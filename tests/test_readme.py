@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sklearn_cellfate.cli import main
@@ -33,11 +34,14 @@ def test_the_other_blocks_run_one_after_the_other(tmp_path, monkeypatch, capsys)
         exec(compile(block, "README.md", "exec"), names)
     (extract,) = _commands("movies.parquet")
     assert main(extract) == 0
-    evaluate, _, predict = _commands("my_cells.parquet", "new_cells.parquet")
-    assert main([*evaluate, "--max-epochs", "1", "--jobs", "1"]) == 0
+    evaluate, explain, predict = _commands("my_cells.parquet", "new_cells.parquet")
+    assert main([*evaluate, "--jobs", "1"]) == 0
     assert main(predict) == 0
     assert "90 cells" in capsys.readouterr().out
     assert (tmp_path / "predictions.csv").is_file()
+    assert np.isfinite(names["early"].first["time"]).all()
+    assert main(explain) == 0
+    assert (tmp_path / "why").is_dir()
     (report,) = _commands("report.html")
     assert main(report) == 0
     assert (tmp_path / "report.html").is_file()
