@@ -489,19 +489,24 @@ def test_supervised_latents_recover_erk_and_radius_of_cells_never_seen():
     """Fate follows both, orientation not; so two latents hold one each, and none orientation.
 
     The uniform prior is a square, which holds them apart; in the round normal one they may turn.
+    Training is a matter of chance, too, down to how sums are rounded: two of three seeds will do.
     """
     train, held_out = first_ratio_images(1000, seed=0), first_ratio_images(500, seed=1)
-    model = make_default_autoencoder(len(train), random_state=0)
-    model.set_params(latent_dim=2, prior="uniform")
-    model.fit(train, train["fate"])
     axis = 2 * held_out["true_orientation"]  # the same again after half a turn
     held_out = held_out.assign(cosine=np.cos(axis), sine=np.sin(axis))
     factors = ["true_erk", "true_radius", "cosine", "sine"]
-    table = latent_correlations(model, held_out, factors, n_bootstrap=100, random_state=0)
-    by_pair = table.set_index(["latent", "feature"])["spearman"].abs().unstack()
-    assert by_pair["true_erk"].max() >= 0.8 and by_pair["true_radius"].max() >= 0.8
+    recovered = []
+    for seed in range(3):
+        model = make_default_autoencoder(len(train), random_state=seed)
+        model.set_params(latent_dim=2, prior="uniform").fit(train, train["fate"])
+        table = latent_correlations(model, held_out, factors, n_bootstrap=100, random_state=0)
+        by_pair = table.set_index(["latent", "feature"])["spearman"].abs().unstack()
+        assert by_pair[["cosine", "sine"]].max().max() < 0.15
+        if by_pair[["true_erk", "true_radius"]].max().min() >= 0.8:
+            recovered.append((model, by_pair))
+    assert len(recovered) >= 2
+    model, by_pair = recovered[0]
     assert by_pair["true_erk"].idxmax() != by_pair["true_radius"].idxmax()
-    assert by_pair[["cosine", "sine"]].max().max() < 0.15
 
     # What the decoder draws along these latents is a brighter and a larger cell.
     steps = latent_traversal(model, train).table
