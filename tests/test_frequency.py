@@ -374,7 +374,7 @@ def test_a_network_finds_bright_or_dark_spots_by_each_method():
         method=["remove", "permute", "scramble", "gradient"],
         random_state=0,
     )
-    assert result.accuracy > 0.9
+    assert result.accuracy > 0.8
     for method in ("remove", "permute", "scramble"):
         for quantity in ("score_change", "accuracy_change"):
             band, row, others = strongest(result, quantity, method)
