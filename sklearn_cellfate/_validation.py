@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
@@ -20,6 +21,7 @@ __all__ = [
     "check_pixel_scale",
     "complete_labels",
     "images_like",
+    "label_array",
     "read_images",
     "refuse_infinite",
     "validate_images",
@@ -224,16 +226,36 @@ def complete_labels(y):
     ValueError
         If the label of a row is missing: it would count as a class.
     """
-    given = y.to_numpy() if hasattr(y, "to_numpy") else y
-    y = column_or_1d(given)
-    # Looked for in what was given: in an array of text, NaN is the word "nan".
-    missing = np.flatnonzero(pd.isna(np.asarray(given, dtype=object)))
+    y, missing = label_array(y)
     if len(missing):
         raise ValueError(
             f"{len(missing)} of {len(y)} labels are missing (the first in row {missing[0]}); "
             "drop these rows first."
         )
     return y
+
+
+def label_array(y, *, warn=False):
+    """Return labels as an array, and the rows that have none.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Classes; Arrow arrays and nullable columns too.
+    warn : bool, default=False
+        Whether to warn of a column of shape (n, 1), as scikit-learn does.
+
+    Returns
+    -------
+    y : ndarray of shape (n,)
+    missing : ndarray of int
+    """
+    if isinstance(y, pa.Array):  # which copies text only if told to
+        y = y.to_numpy(zero_copy_only=False)
+    elif hasattr(y, "to_numpy"):  # of nullable columns scikit-learn would make floats
+        y = y.to_numpy()
+    # Looked for in what was given: in an array of text, NaN is the word "nan".
+    return column_or_1d(y, warn=warn), np.flatnonzero(pd.isna(np.asarray(y, dtype=object)))
 
 
 def check_groups(groups):

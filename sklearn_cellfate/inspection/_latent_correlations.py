@@ -6,8 +6,9 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_array, check_consistent_length
 
+from sklearn_cellfate._validation import check_groups
 from sklearn_cellfate.inspection._latent_traversal import find_decoder
 from sklearn_cellfate.table import listing
 
@@ -92,7 +93,7 @@ def latent_correlations(
     _check_numbers(n_bootstrap, confidence)
     latents = _encode(estimator, X)
     features = _read_features(features, X)
-    groups = _read_groups(groups)
+    groups = None if groups is None else check_groups(groups)
     check_consistent_length(latents, features, groups)
     values = features.to_numpy(dtype=float, na_value=np.nan)
     seed = np.random.default_rng(random_state).integers(2**32)
@@ -148,15 +149,6 @@ def _read_features(features, X):
     if wrong:
         raise ValueError(f"features must be numbers, but {listing(wrong)} are not.")
     return table[names]
-
-
-def _read_groups(groups):
-    if groups is None:
-        return None
-    groups = column_or_1d(groups)
-    if pd.isna(groups).any():
-        raise ValueError(f"groups is missing in {pd.isna(groups).sum()} of {len(groups)} rows.")
-    return groups
 
 
 def _check_numbers(n_bootstrap, confidence):

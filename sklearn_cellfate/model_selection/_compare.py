@@ -62,8 +62,8 @@ def compare_estimators(
     y : array-like of shape (n,)
         Classes.
     groups : array-like of shape (n,), default=None
-        Donor, clone, field ... of each row. A group is on one side of each
-        split, unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
+        Donor, clone, field ... of each row. A group is on one side of each split,
+        unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
         They are handed on to searches (for inner folds), to estimators whose ``fit`` takes
         ``groups``, and with metadata routing to whatever asks for them.
     cv : int, cross-validation splitter or iterable, default=None

@@ -55,8 +55,8 @@ def feature_pairs(
         ``alpha`` 1 or 10. Both scale features to zero mean and unit variance, and draw the
         rarer classes again until all are equally frequent, on training rows only.
     groups : array-like of shape (n,), default=None
-        Donor, clone, field ... of each row. A group is on one side of each
-        split, unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
+        Donor, clone, field ... of each row. A group is on one side of each split,
+        unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
         Inner splits keep groups whole while there are enough.
     cv : int, cross-validation splitter or iterable, default=None
         See :func:`~sklearn_cellfate.model_selection.make_folds`.

@@ -62,8 +62,8 @@ def latent_dimension_study(
     n_permutations : int, default=5
         Shuffles of each latent feature.
     groups : array-like of shape (n,), default=None
-        Donor, clone, field ... of each row. A group is on one side of each
-        split, unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
+        Donor, clone, field ... of each row. A group is on one side of each split,
+        unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
     cv : int, cross-validation splitter or iterable, default=None
         See :func:`~sklearn_cellfate.model_selection.make_folds`.
     scoring : str, callable, list of str or dict, default="balanced_accuracy"

@@ -80,8 +80,8 @@ def time_course(
         ``"per_time"`` fits a model at each time; ``"shared"`` one model for all, on the training
         cells at all times together.
     groups : array-like of shape (n,), default=None
-        Donor, clone, field ... of each cell. A group is on one side of each
-        split, unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
+        Donor, clone, field ... of each cell. A group is on one side of each split,
+        unless `cv` is a splitter or iterable that breaks groups up, which is warned of.
     cv, scoring, pos_label, baseline, n_jobs, random_state, verbose : optional
         As of :func:`compare_estimators`.
 

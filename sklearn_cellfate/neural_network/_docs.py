@@ -50,7 +50,8 @@ _SHARED = {
         ``"criteria"``: stop once `min_separation`, `max_kl`, `min_accuracy` and `min_precision`
         all hold on the rows set aside, not before `min_epochs`. Either way the weights of the
         best epoch are kept: the lowest log loss of the head on these rows, the lowest training
-        objective on them where there are no classes. False: train for `max_epochs` on all rows.
+        objective on them where there are no classes. The head that judges an epoch is fitted on
+        some 128 training rows of all classes. False: train for `max_epochs` on all rows.
     validation_fraction : float, default=0.1
         Share of the training rows set aside for `early_stopping`; of whole groups where `groups`
         are given to ``fit``.

@@ -1,11 +1,9 @@
 """Class labels to indices, and what is wrong with labels that are none."""
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
+from sklearn_cellfate._validation import label_array
 from sklearn_cellfate.table import listing
 
 __all__ = ["encode_labels"]
@@ -38,12 +36,8 @@ def encode_labels(y, estimator_name, classes=None):
         raise ValueError(
             f"This {estimator_name} estimator requires y to be passed, but the target y is None."
         )
-    # Of nullable columns scikit-learn would make floats.
-    if isinstance(y, pa.Array):  # which copies text only if told to
-        y = y.to_numpy(zero_copy_only=False)
-    y = column_or_1d(y.to_numpy() if hasattr(y, "to_numpy") else y, warn=True)
-    missing = np.flatnonzero(pd.isna(y))
-    if len(missing):
+    y, missing = label_array(y, warn=True)
+    if len(missing):  # in scikit-learn's words, which its checks look for
         raise ValueError(
             f"Input y contains NaN: {len(missing)} of {len(y)} rows have no label (the first is "
             f"row {missing[0]}); drop these rows first."

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from sklearn_cellfate.torch_modules._convolution import convolve
 
-__all__ = ["SpectralConv2d", "SpectralLinear", "normalized_together"]
+__all__ = ["SpectralConv2d", "SpectralLinear", "normalized_together", "thirds"]
 
 
 class _SpectralWeight:
@@ -98,7 +98,7 @@ class _Quotients(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, sigmas, *tensors):
-        weights, left, right = _thirds(tensors)
+        weights, left, right = thirds(tensors)
         quotients = torch._foreach_div(weights, sigmas.unbind())
         ctx.save_for_backward(sigmas, *quotients, *left, *right)
         return tuple(quotients)
@@ -107,7 +107,7 @@ class _Quotients(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, *gradients):
         sigmas, *tensors = ctx.saved_tensors
-        quotients, left, right = _thirds(tensors)
+        quotients, left, right = thirds(tensors)
         shares = [
             torch.dot(gradient.flatten(), quotient.flatten())
             for gradient, quotient in zip(gradients, quotients)
@@ -121,7 +121,8 @@ class _Quotients(torch.autograd.Function):
         return None, *of_weights, *[None] * (2 * len(of_weights))
 
 
-def _thirds(tensors):
+def thirds(tensors):
+    """Part a tuple in three of one length: weights, left and right singular vectors."""
     n = len(tensors) // 3
     return tensors[:n], tensors[n : 2 * n], tensors[2 * n :]
 

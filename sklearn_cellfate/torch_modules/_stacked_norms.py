@@ -3,6 +3,8 @@
 import torch
 from torch.autograd.function import once_differentiable
 
+from sklearn_cellfate.torch_modules._spectral_norm import thirds
+
 __all__ = ["StackedNorms"]
 
 
@@ -72,7 +74,7 @@ class _Quotients(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, sigmas, *tensors):
-        weights, left, right = _thirds(tensors)
+        weights, left, right = thirds(tensors)
         quotients = [
             weight / sigma.view(-1, *[1] * (weight.ndim - 1))
             for weight, sigma in zip(weights, sigmas.unbind(1))
@@ -84,7 +86,7 @@ class _Quotients(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, *gradients):
         sigmas, *tensors = ctx.saved_tensors
-        quotients, left, right = _thirds(tensors)
+        quotients, left, right = thirds(tensors)
         shares = torch.cat(
             [
                 torch.bmm(gradient.flatten(1)[:, None], quotient.flatten(1)[:, :, None])
@@ -102,8 +104,3 @@ class _Quotients(torch.autograd.Function):
             for gradient, u, v, one, share in zip(gradients, left, right, ones, shares)
         ]
         return None, *of_weights, *[None] * (2 * len(of_weights))
-
-
-def _thirds(tensors):
-    n = len(tensors) // 3
-    return tensors[:n], tensors[n : 2 * n], tensors[2 * n :]
