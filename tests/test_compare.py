@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
@@ -208,6 +209,14 @@ def test_more_than_two_classes():
     X, y = make_classification(150, 6, n_informative=4, n_classes=3, random_state=0)
     comparison = compare_estimators(MODELS, X, y, random_state=0)
     assert comparison.summary.loc[("logistic", "roc_auc"), "mean"] > 0.7
+
+
+def test_labels_in_arrow_arrays_are_labels(problem):
+    X, y, _ = problem
+    models = {"logistic": LogisticRegression()}
+    expected = compare_estimators(models, X, y, cv=3, random_state=0).summary
+    found = compare_estimators(models, X, pa.array(list(y)), cv=3, random_state=0).summary
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def test_bad_labels_groups_and_baselines(problem):

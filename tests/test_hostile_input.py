@@ -403,3 +403,9 @@ def test_rows_without_a_label_are_counted(y):
 def test_labels_of_other_rows_are_refused(n_rows):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         small_model().fit(label_images(), np.resize(CODES, n_rows))
+
+
+def test_a_missing_label_in_a_list_of_text_is_no_class():
+    images = np.random.default_rng(0).random((4, 8, 8))
+    with pytest.raises(ValueError, match=r"2 of 4 rows have no label \(the first is row 1\)"):
+        AAEClassifier(pretrain_epochs=0, max_epochs=1).fit(images, ["dies", np.nan] * 2)
