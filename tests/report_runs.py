@@ -56,7 +56,7 @@ def write_run(comparison, cells, folder, **about):
     """Write the run folder of a comparison."""
     model = fit_pipeline(comparison, "pixels", cells)
     run = describe_run(comparison, cells, **about)
-    return write_comparison(comparison, cells, model, folder, run=run)
+    return write_comparison(comparison, cells, model, folder, run=run, name="pixels")
 
 
 @functools.cache  # both files of tests look at the same run

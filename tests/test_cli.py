@@ -1,18 +1,27 @@
 """The command, as a user types it."""
 
+import contextlib
 import hashlib
+import io
 import json
+from importlib.util import find_spec
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import make_blobs_of_light
+from sklearn.utils import Bunch
 
-from sklearn_cellfate import image_column, read_cells, to_images, write_cells
+from sklearn_cellfate import image_column, persistence, read_cells, to_images, write_cells
 from sklearn_cellfate.cli import main
+from sklearn_cellfate.cli._models import load_model
 from sklearn_cellfate.model_selection import make_modality_pipelines
 from sklearn_cellfate.neural_network import AAEClassifier
+from sklearn_cellfate.persistence._card import hash_rows
 
+HAS_SKOPS = find_spec("skops") is not None
+MODEL = "model.skops" if HAS_SKOPS else "model.joblib"
 QUICK = ["--max-epochs", "2", "--jobs", "1"]
 
 
@@ -23,14 +32,36 @@ def table_file(cells, tmp_path):
     return path
 
 
-def test_evaluate_then_predict(table_file, tmp_path, capsys):
-    output = tmp_path / "report"
-    arguments = [table_file, "--target", "fate", "--groups", "donor", "--output", output, *QUICK]
-    assert run("evaluate", *arguments) == 0
-    printed = capsys.readouterr().out
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """A table, what evaluate printed of it, and the folder that it wrote."""
+    place = tmp_path_factory.mktemp("evaluated")
+    images, fate = make_blobs_of_light()
+    rng = np.random.default_rng(1)
+    cells = pd.DataFrame(
+        {
+            "donor": np.array(["d1", "d2", "d3", "d4"])[rng.permutation(len(fate)) % 4],
+            "fate": fate,
+            "size": (fate == "divides") + rng.normal(0, 1, len(fate)),
+            "image": image_column(images),
+        }
+    )
+    write_cells(cells, place / "cells.parquet")
+    arguments = ["--target", "fate", "--groups", "donor", "--output", place / "report", *QUICK]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert run("evaluate", place / "cells.parquet", *arguments) == 0
+    return Bunch(
+        cells=cells,
+        file=place / "cells.parquet",
+        folder=place / "report",
+        printed=printed.getvalue(),
+    )
+
+
+def test_evaluate_answers_and_writes_a_folder(evaluated):
     for words in ("images + features", "balanced_accuracy", "paired difference to 'features'"):
-        assert words in printed
-    names = {path.name for path in output.iterdir()}
+        assert words in evaluated.printed
+    names = {path.name for path in evaluated.folder.iterdir()}
     tables = {
         f"{n}.{s}"
         for n in ("scores", "summary", "differences", "by_group", "predictions")
@@ -39,23 +70,57 @@ def test_evaluate_then_predict(table_file, tmp_path, capsys):
     figures = {"roc.png", "confusion.png", "latent_space.png", "losses.png"}
     pages = {"run.json", "cells.parquet", "losses.parquet", "latents.npz"}
     pages |= {"traversal.parquet", "traversal.npz"}
-    assert names == tables | figures | pages | {"report.txt", "model.joblib"}
-    about = json.loads((output / "run.json").read_text())
+    assert names == tables | figures | pages | {"report.txt", MODEL}
+    about = json.loads((evaluated.folder / "run.json").read_text())
     assert about["data"]["file"]["name"] == about["arguments"]["table"] == "cells.parquet"
-    assert str(tmp_path) not in json.dumps(about) and about["seed"] == 0
-    digest = hashlib.sha256(table_file.read_bytes()).hexdigest()
+    assert str(evaluated.folder.parent) not in json.dumps(about) and about["seed"] == 0
+    digest = hashlib.sha256(evaluated.file.read_bytes()).hexdigest()
     assert about["data"]["file"]["sha256"] == digest and not about["simulated"]
-    scores = pd.read_parquet(output / "scores.parquet")
+    scores = pd.read_parquet(evaluated.folder / "scores.parquet")
     assert set(scores["held_out"]) == {"d1", "d2", "d3", "d4"}
 
-    predictions = tmp_path / "predictions.parquet"
-    assert run("predict", output / "model.joblib", table_file, "--output", predictions) == 0
-    predicted = pd.read_parquet(predictions)
-    cells = read_cells(table_file)
-    model = joblib.load(output / "model.joblib")
-    assert (predicted["prediction"] == model.predict(cells)).all()
-    assert list(predicted["donor"]) == list(cells["donor"])
-    assert np.allclose(predicted[["probability_dies", "probability_divides"]].sum(axis=1), 1)
+
+def test_predict_takes_the_folder_or_the_file_in_it(evaluated, tmp_path):
+    for number, model in enumerate((evaluated.folder, evaluated.folder / MODEL)):
+        output = tmp_path / f"{number}.parquet"
+        assert run("predict", model, evaluated.file, "--output", output) == 0
+        predicted = pd.read_parquet(output)
+        expected = load_model(model).predict(evaluated.cells)
+        assert (predicted["prediction"] == expected).all()
+        assert list(predicted["donor"]) == list(evaluated.cells["donor"])
+        of_classes = predicted[["probability_dies", "probability_divides"]]
+        assert np.allclose(of_classes.sum(axis=1), 1)
+
+
+@pytest.mark.skipif(not HAS_SKOPS, reason='needs skops: pip install "sklearn-cellfate[safe]"')
+def test_the_model_is_a_file_that_runs_no_code_and_says_what_it_is(
+    evaluated, tmp_path, monkeypatch
+):
+    card = persistence.read_card(evaluated.folder / "model.skops")
+    assert card["classes"] == ["dies", "divides"]
+    assert card["training_data"] == {
+        "rows": 80,
+        "columns": ["image", "size"],
+        "sha256": hash_rows(evaluated.cells[["image", "size"]], evaluated.cells["fate"]),
+    }
+    summary = pd.read_csv(evaluated.folder / "summary.csv").set_index(["estimator", "metric"])
+    best = summary["mean"].xs("balanced_accuracy", level="metric").idxmax()
+    assert f"best: '{best}'" in evaluated.printed
+    scores = {row["metric"]: row["mean"] for row in card["scores"]}
+    assert scores == pytest.approx(summary["mean"][best].to_dict())
+    monkeypatch.setattr(joblib, "load", None)  # which runs code
+    output = tmp_path / "p.csv"
+    assert run("predict", evaluated.folder, evaluated.file, "--output", output) == 0
+
+
+def test_a_pickle_is_written_by_wish_and_said_so(table_file, tmp_path, capsys):
+    output = tmp_path / "report"
+    arguments = [table_file, "--target", "fate", "--features", "size", "--output", output, *QUICK]
+    assert run("evaluate", *arguments, "--pickle") == 0
+    said = capsys.readouterr().out
+    assert "model.joblib is a pickle" in said and "sklearn-cellfate[safe]" in said
+    assert {path.name for path in output.glob("model.*")} == {"model.joblib"}
+    assert run("predict", output, table_file, "--output", tmp_path / "p.csv") == 0
 
 
 @pytest.mark.slow
@@ -84,16 +149,11 @@ def test_real_tables_run(shared_data, tmp_path, name, target, groups):
     assert run("evaluate", few, *arguments) == 0
 
 
-def test_the_model_predicts_cells_without_labels(table_file, tmp_path, cells):
-    output = tmp_path / "report"
-    run(
-        "evaluate", table_file, "--target", "fate", "--groups", "donor", "--output", output, *QUICK
-    )
-    new = tmp_path / "new.parquet"
-    write_cells(cells[["image", "size", "noise"]], new)
+def test_the_model_predicts_cells_without_labels(evaluated, tmp_path):
+    write_cells(evaluated.cells[["image", "size"]], tmp_path / "new.parquet")
     results = tmp_path / "new.csv"
-    assert run("predict", output / "model.joblib", new, "--output", results) == 0
-    assert len(pd.read_csv(results)) == len(cells)
+    assert run("predict", evaluated.folder, tmp_path / "new.parquet", "--output", results) == 0
+    assert len(pd.read_csv(results)) == len(evaluated.cells)
 
 
 # Bad input: one line, status 2, nothing half-written
@@ -206,6 +266,8 @@ def test_files_that_are_no_tables(tmp_path, capsys):
 def test_models_that_are_none(table_file, tmp_path, capsys):
     absent = ("predict", tmp_path / "model.joblib", table_file)
     assert "no model at" in refused(capsys, tmp_path, *absent)
+    empty = ("predict", tmp_path, table_file)
+    assert "neither model.skops nor model.joblib" in refused(capsys, tmp_path, *empty)
     damaged = tmp_path / "damaged.joblib"
     damaged.write_bytes(b"\x80\x04 not a model")
     predict = ("predict", damaged, table_file, "--output", tmp_path / "p.csv")

@@ -324,7 +324,7 @@ def test_evaluate_takes_the_first_frame_of_each_movie(extracted, tmp_path, capsy
     assert "2 features: area_0%, speed_0%\n" in printed
     assert "of 40 cells have a quality flag, and all are used" in printed
     predictions = tmp_path / "predictions.csv"
-    assert run("predict", output / "model.joblib", extracted, "--output", predictions) == 0
+    assert run("predict", output, extracted, "--output", predictions) == 0
     assert len(pd.read_csv(predictions)) == 40
 
 

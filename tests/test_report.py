@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -23,7 +24,7 @@ from report_runs import (
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import Bunch
 
 from sklearn_cellfate import image_column, read_cells, to_images
@@ -32,7 +33,12 @@ from sklearn_cellfate.datasets import make_cell_movies
 from sklearn_cellfate.feature_extraction import IntensityStatistics
 from sklearn_cellfate.model_selection import time_course
 from sklearn_cellfate.quality import summarize_quality
-from sklearn_cellfate.report import describe_run, write_report, write_time_course
+from sklearn_cellfate.report import (
+    describe_run,
+    write_comparison,
+    write_report,
+    write_time_course,
+)
 from sklearn_cellfate.report._calibration import calibration
 from sklearn_cellfate.report._explorer import explorer_data, explorer_words
 from sklearn_cellfate.report._latents import fold_autoencoder, shrink, to_bytes
@@ -431,6 +437,29 @@ def test_a_folder_used_again_keeps_nothing_of_the_run_before(made, folder):
     write_run(made.comparison, made.cells, folder)
     names = {path.name for path in folder.iterdir()}
     assert "time_course.parquet" not in names and "traversal.npz" in names
+
+
+def test_without_skops_the_model_is_a_pickle_and_no_model_of_before_is_left(
+    made, folder, monkeypatch
+):
+    (folder / "model.skops").write_text("of yesterday")
+    monkeypatch.setitem(sys.modules, "skops", None)
+    with pytest.warns(UserWarning, match=r"written as a pickle: .*sklearn-cellfate\[safe\]"):
+        write_run(made.comparison, made.cells, folder)
+    assert {path.name for path in folder.glob("model.*")} == {"model.joblib"}
+
+
+class Doubler(FunctionTransformer):
+    """A step of the user's own, which a safe file may not name."""
+
+
+def test_a_model_with_a_step_of_the_users_own_is_a_pickle(made, folder):
+    pytest.importorskip("skops", reason='needs skops: pip install "sklearn-cellfate[safe]"')
+    model = make_pipeline(Doubler(), LogisticRegression())
+    model.fit(made.cells[[FEATURE]], made.cells[TARGET])
+    with pytest.warns(UserWarning, match=r"written as a pickle: .*Doubler.*trusted="):
+        write_comparison(made.comparison, made.cells, model, folder)
+    assert {path.name for path in folder.glob("model.*")} == {"model.joblib"}
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """``evaluate``: whether images predict, and whether they add to the measured features."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from sklearn_cellfate.cli._first_frames import first_frames
@@ -50,6 +51,12 @@ def add_command(commands):
         "--jobs", type=int, metavar="N", help="fits at once (default: all cores, or 1 with a GPU)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="%(default)s")
+    parser.add_argument(
+        "--pickle",
+        action="store_true",
+        help="write the best model as a joblib pickle, which can run any code when it is opened, "
+        "in place of a file that runs none (for which the extra 'safe' must be installed)",
+    )
     parser.set_defaults(run=_evaluate)
 
 
@@ -163,12 +170,18 @@ def _evaluate_table(options, table, target, groups, features, lives, steps=()):
             n_jobs=options.jobs or _default_jobs(),
             seed=options.seed,
         )
-    files = write_comparison(comparison, table, model, options.output, run=run)
+    pickle = options.pickle or find_spec("skops") is None
+    files = write_comparison(
+        comparison, table, model, options.output, run=run, name=best, pickle=pickle
+    )
     if course is not None:
         files.append(write_time_course(course, options.output))
     looks = "" if best != "features" else "; it does not look at the images"
     print(f"\nbest: {best!r}, fitted on all {len(table)} rows{looks}")
     print(f"written to {options.output}: {', '.join(file.name for file in files)}")
+    if pickle:
+        print("model.joblib is a pickle: opening it runs whatever is in it. A file that runs")
+        print('nothing needs pip install "sklearn-cellfate[safe]", and no --pickle.')
     print(f"a page of it: sklearn-cellfate report {options.output} -o report.html")
 
 

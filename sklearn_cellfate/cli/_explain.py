@@ -17,9 +17,11 @@ def add_command(commands):
         help="show what a model looks at",
         description="Map which pixels speak for a class, in some cells of each predicted class; "
         "of an autoencoder also decode along each latent feature and correlate it with measured "
-        "columns. Open joblib files only from people whom you trust: they can run any code.",
+        "columns. Open .joblib files only from people whom you trust: they can run any code.",
     )
-    parser.add_argument("model", metavar="MODEL", help="written by evaluate or persistence.save")
+    parser.add_argument(
+        "model", metavar="MODEL", help="folder that evaluate wrote, or a file of a fitted model"
+    )
     parser.add_argument("table", metavar="TABLE.parquet", help="a cell table")
     parser.add_argument("-o", "--output", default="explanation", metavar="DIR", help="%(default)s")
     parser.add_argument(

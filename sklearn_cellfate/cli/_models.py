@@ -5,6 +5,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
+IN_RUN_FOLDERS = ("model.skops", "model.joblib")  # as evaluate names them; one is there
 ARCHIVE = b"PK\x03\x04"  # how a file of persistence.save begins, whatever its name
 
 
@@ -29,9 +30,8 @@ def load_classifier(path):
 
 
 def load_model(path):
-    """Open a fitted model that `evaluate` or ``persistence.save`` wrote."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no model at {path!r}.")
+    """Open a fitted model that `evaluate` or ``persistence.save`` wrote, by file or run folder."""
+    path = _file_of(path)
     with open(path, "rb") as file:
         is_archive = file.read(len(ARCHIVE)) == ARCHIVE
     if is_archive:  # of joblib's own formats none begins so
@@ -42,3 +42,14 @@ def load_model(path):
         return joblib.load(path)
     except Exception as error:  # whatever a damaged pickle happens to raise
         raise ValueError(f"{path!r} is not a readable model: {error!r}") from error
+
+
+def _file_of(path):
+    """Return a model's file; a run folder stands for the model in it."""
+    path = Path(path)
+    files = [path / name for name in IN_RUN_FOLDERS] if path.is_dir() else [path]
+    for file in files:
+        if file.is_file():
+            return str(file)
+    inside = f" in that folder: neither {' nor '.join(IN_RUN_FOLDERS)}" if path.is_dir() else ""
+    raise FileNotFoundError(f"no model at {str(path)!r}{inside}.")

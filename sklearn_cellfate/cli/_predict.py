@@ -15,10 +15,12 @@ def add_command(commands):
     parser = commands.add_parser(
         "predict",
         help="apply a saved model to new cells",
-        description="Predict the class of each cell of a table. Open joblib files only from "
+        description="Predict the class of each cell of a table. Open .joblib files only from "
         "people whom you trust: they can run any code.",
     )
-    parser.add_argument("model", metavar="MODEL", help="written by evaluate or persistence.save")
+    parser.add_argument(
+        "model", metavar="MODEL", help="folder that evaluate wrote, or a file of a fitted model"
+    )
     parser.add_argument("table", metavar="TABLE.parquet", help="a cell table")
     parser.add_argument(
         "--output",

@@ -1,12 +1,14 @@
 """A comparison as a folder of tables, figures and the model to use."""
 
 import json
+import warnings
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 
+from sklearn_cellfate.persistence import save
 from sklearn_cellfate.report._figures import (
     plot_confusion,
     plot_latent_space,
@@ -20,10 +22,14 @@ from sklearn_cellfate.table import folder_written_whole, write_cells
 
 __all__ = ["write_comparison", "write_time_course"]
 
-NOT_OF_EVERY_RUN = ("traversal.parquet", "traversal.npz", "time_course.parquet")
+SAFE_MODEL, PICKLED_MODEL = "model.skops", "model.joblib"
+NOT_OF_EVERY_RUN = (
+    *("traversal.parquet", "traversal.npz", "time_course.parquet"),
+    *(SAFE_MODEL, PICKLED_MODEL),
+)
 
 
-def write_comparison(comparison, table, model, folder, *, run=None):
+def write_comparison(comparison, table, model, folder, *, run=None, name=None, pickle=False):
     """Write a comparison and the model to use to a folder.
 
     Every file appears whole: all are written beside the folder first and then moved in, so that
@@ -43,15 +49,27 @@ def write_comparison(comparison, table, model, folder, *, run=None):
     run : dict, default=None
         From :func:`describe_run`, with the seed and the file of the data; by default what it can
         say without them.
+    name : str, default=None
+        Which pipeline of the comparison `model` is: its scores go into the model card.
+    pickle : bool, default=False
+        Write the model as ``model.joblib``, a pickle that can run any code when it is opened,
+        even where a file that runs none can be written.
 
     Returns
     -------
     files : list of Path
         What was written: ``report.txt``; ``scores``, ``summary``, ``differences``, ``by_group``
-        and ``predictions`` as ``.csv`` and ``.parquet``; figures as ``.png``; ``model.joblib``;
-        and what the report is made of: ``run.json``, ``cells.parquet`` (the rows compared, of
-        large tables a sample, the row number as index), ``losses.parquet``, ``latents.npz`` and,
-        of a network with a decoder, ``traversal.parquet`` and ``traversal.npz``.
+        and ``predictions`` as ``.csv`` and ``.parquet``; figures as ``.png``; ``model.skops`` of
+        :func:`sklearn_cellfate.persistence.save`, or ``model.joblib``; and what the report is
+        made of: ``run.json``, ``cells.parquet`` (the rows compared, of large tables a sample, the
+        row number as index), ``losses.parquet``, ``latents.npz`` and, of a network with a
+        decoder, ``traversal.parquet`` and ``traversal.npz``.
+
+    Warns
+    -----
+    UserWarning
+        If the model is written as a pickle though none was asked for: without skops (the extra
+        ``safe``), or if the model holds types that a safe file may not name.
     """
     run = describe_run(comparison, table) if run is None else run
     with folder_written_whole(folder) as draft:
@@ -60,11 +78,11 @@ def write_comparison(comparison, table, model, folder, *, run=None):
         _write_tables(comparison, draft)
         _write_figures(comparison, table, draft)
         _write_latents(comparison, table, draft)
-        joblib.dump(model, draft / "model.joblib")
+        _write_model(comparison, table, model, draft, name, pickle)
         names = sorted(path.name for path in draft.iterdir())
-    for name in set(NOT_OF_EVERY_RUN).difference(names):
-        Path(folder, name).unlink(missing_ok=True)
-    return [Path(folder) / name for name in names]
+    for gone in set(NOT_OF_EVERY_RUN).difference(names):
+        Path(folder, gone).unlink(missing_ok=True)
+    return [Path(folder) / file for file in names]
 
 
 def write_time_course(course, folder):
@@ -91,6 +109,22 @@ def write_time_course(course, folder):
     with folder_written_whole(folder) as draft:
         table.to_parquet(draft / "time_course.parquet", index=False)
     return Path(folder) / "time_course.parquet"
+
+
+def _write_model(comparison, table, model, folder, name, pickle):
+    if not pickle:
+        try:
+            save(
+                model,
+                folder / SAFE_MODEL,
+                X=table[[comparison.image, *comparison.features]],
+                y=table[comparison.target],
+                scores=None if name is None else comparison.summary.loc[name],
+            )
+            return
+        except (ImportError, TypeError) as error:  # no skops, or a type that it may not name
+            warnings.warn(f"the model is written as a pickle: {error}", stacklevel=3)
+    joblib.dump(model, folder / PICKLED_MODEL)
 
 
 def _write_tables(comparison, folder):
