@@ -251,6 +251,12 @@ class Reader:
 
     def read(self, name, number):
         """Return the outcome of a mutation, which may be a "hang" or a "crash" as well."""
+        kind, what = self._read_once(name, number)
+        if kind == "hang":  # or the machine was held up, which does not come twice
+            kind, what = self._read_once(name, number)
+        return kind, what
+
+    def _read_once(self, name, number):
         if self._process is None:
             self._start()
         self._pipe.send((name, number))

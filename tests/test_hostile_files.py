@@ -213,6 +213,14 @@ def test_imagej_planes_that_are_not_all_accounted_for(tmp_path):
         read_stack(path)
 
 
+def test_an_imagej_resolution_that_is_no_fraction(tmp_path):
+    path = write(tmp_path / "film.tif", MOVIE, "TCYX", imagej=True, resolution=(2, 2))
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages.first.tags["XResolution"].overwrite((7,), dtype="H")
+    with pytest.raises(ValueError, match=r"the size of a pixel in .*film.tif' cannot be read"):
+        read_stack(path)
+
+
 def test_a_kind_of_pixel_that_does_not_fit_what_is_stored(tmp_path):
     path = write(tmp_path / "film.tif", MOVIE, "TCYX")
     set_tags(path, BitsPerSample=1)

@@ -59,7 +59,8 @@ class TiffPlanes:
                 raise ValueError(f"{path!r} is damaged: it has no kind of number for its pixels.")
             self.shape, self.axes = tuple(chosen.shape), chosen.axes
             self.dtype = chosen.dtype.newbyteorder(tif.byteorder)
-            self.pixel_sides = _pixel_sides(tif, chosen.kind, series or 0)
+            with _clear_errors(path, f"the size of a pixel in {path!r} cannot be read"):
+                self.pixel_sides = _pixel_sides(tif, chosen.kind, series or 0)
             _refuse_cut_chain(tif, path)
             _refuse_broken_word(tif, chosen, path)
             self._offset = None if chosen.is_multifile else chosen.dataoffset
