@@ -213,6 +213,25 @@ def test_imagej_planes_that_are_not_all_accounted_for(tmp_path):
         read_stack(path)
 
 
+@pytest.mark.parametrize("n_pages", [1, 150])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_tiff_pages_that_follow_each_other_in_a_circle(tmp_path, bigtiff, n_pages):
+    """The library would read them for ever."""
+    path = tmp_path / "film.tif"
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as tif:
+        for _ in range(n_pages):
+            tif.write(MOVIE[0, 0], contiguous=False, metadata=None)
+    with tifffile.TiffFile(path) as tif:
+        assert len(tif.pages) == n_pages  # only then is the last page known
+        first, end = tif.pages[0].offset, tif.pages.next_page_offset
+        form = tif.tiff.offsetformat
+    with open(path, "r+b") as file:
+        file.seek(end)
+        file.write(struct.pack(form, first))
+    with pytest.raises(ValueError, match=r"film.tif' is not .* comes back to an earlier page"):
+        read_stack(path)
+
+
 def test_an_imagej_resolution_that_is_no_fraction(tmp_path):
     path = write(tmp_path / "film.tif", MOVIE, "TCYX", imagej=True, resolution=(2, 2))
     with tifffile.TiffFile(path, mode="r+b") as tif:

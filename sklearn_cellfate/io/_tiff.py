@@ -96,6 +96,7 @@ class TiffPlanes:
     def _opened(self):
         with _clear_errors(self.path):
             tif = tifffile.TiffFile(self.path)
+            _refuse_circle(tif)
             flags = self._descriptions_to_ignore(tif)
             if flags:
                 tif.close()
@@ -179,6 +180,27 @@ def _refuse_lost_description(tif, path):
     codes = struct.iter_unpack(f"{form.byteorder}H{form.tagsize - 2}x", entries)
     if (DESCRIPTION,) in codes and DESCRIPTION not in page.tags:
         raise ValueError(f"{path!r} is cut short: it ends before its own description of its axes.")
+
+
+def _refuse_circle(tif):
+    """Refuse pages that follow each other in a circle, which tifffile goes round for ever."""
+    file, tiff = tif.filehandle, tif.tiff
+    offset, seen = tif.pages.first.offset, set()
+    while offset:
+        if offset in seen:
+            tif.close()
+            raise ValueError("it comes back to an earlier page in place of its end")
+        seen.add(offset)
+        file.seek(offset)
+        n_tags = file.read(tiff.tagnosize)
+        if len(n_tags) < tiff.tagnosize:
+            return  # cut short, which is said later
+        (n_tags,) = struct.unpack(tiff.tagnoformat, n_tags)
+        file.seek(offset + tiff.tagnosize + n_tags * tiff.tagsize)
+        following = file.read(tiff.offsetsize)
+        if len(following) < tiff.offsetsize:
+            return
+        (offset,) = struct.unpack(tiff.offsetformat, following)
 
 
 def _refuse_cut_chain(tif, path):
