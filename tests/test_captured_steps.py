@@ -5,6 +5,7 @@ graph it reads and writes the same tensors each time, leaves the counters of the
 were, and does nothing while it captures.
 """
 
+import contextlib
 import pickle
 import warnings
 
@@ -13,9 +14,16 @@ import pandas as pd
 import pytest
 import torch
 from skorch.callbacks import Callback
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from sklearn_cellfate.model_selection import stacked_cross_validate
 from sklearn_cellfate.neural_network import AAEClassifier, _captured_step
 from sklearn_cellfate.neural_network._autoencoder_net import AdversarialAutoencoderNet
+from sklearn_cellfate.neural_network._stacked_adam import StackedAdam
+from sklearn_cellfate.neural_network._stacked_fit import _Training
+from sklearn_cellfate.neural_network._stacked_program import StackedProgram, StackedState
+from sklearn_cellfate.neural_network._stacked_random import SharedStream
 
 # 50 rows give batches of 13 and of 12; three epochs a stage meet each size six times.
 N_ROWS, SIZES, STAGES = 50, 2, 2
@@ -28,31 +36,47 @@ def cells():
 
 
 class Recorder:
-    """Takes the place of `capture`."""
+    """Takes the place of the stream in which steps are tried and captured."""
 
     def __init__(self, error=None):
-        self.error, self.n_captured, self.n_run = error, 0, 0
+        self.error, self.n_streams, self.n_captured, self.n_run = error, 0, 0, 0
+        self.generators = []
 
-    def __call__(self, function, device):
+    def __call__(self, device, generators):
+        self.n_streams += 1
+        self.generators += generators
+        return self
+
+    def run(self, function):
+        return function()
+
+    def capture(self, function):
         self.n_captured += 1
         if self.error is not None:
             raise self.error
-        names, losses = [], torch.empty(0)
+        result = torch.empty(0)
 
         def run():
             self.n_run += 1
-            net = function.func.__self__.net
-            tensors = [
-                tensor
-                for network in net.networks.values()
-                for tensor in (*network.parameters(), *network.buffers())
-            ]
-            versions = [tensor._version for tensor in tensors]
-            names[:], found = function()
-            torch._C._autograd._unsafe_set_version_counter(tensors, versions)
-            losses.resize_(found.shape).copy_(found)
+            with without_versions(function):
+                found = function()
+            result.resize_(found.shape).copy_(found)
 
-        return run, (names, losses)
+        return run, result
+
+
+@contextlib.contextmanager
+def without_versions(function):
+    """Let weights and buffers of a net, where there is one, keep their versions in the block."""
+    net = getattr(getattr(function.func, "__self__", None), "net", None)
+    tensors = [
+        tensor
+        for network in ([] if net is None else net.networks.values())
+        for tensor in (*network.parameters(), *network.buffers())
+    ]
+    versions = [tensor._version for tensor in tensors]
+    yield
+    torch._C._autograd._unsafe_set_version_counter(tensors, versions)
 
 
 @pytest.fixture
@@ -61,8 +85,7 @@ def record(monkeypatch):
 
     def start(error=None):
         recorder = Recorder(error)
-        monkeypatch.setattr(_captured_step, "capture", recorder)
-        monkeypatch.setattr(_captured_step, "run_aside", lambda function, device: function())
+        monkeypatch.setattr(_captured_step, "SideStream", recorder)
         monkeypatch.setattr(AdversarialAutoencoderNet, "_captures_steps", True)
         return recorder
 
@@ -88,7 +111,7 @@ def test_captured_fits_are_those_of_single_operations(record, settings):
     recorder = record()
     model = AAEClassifier(**SETTINGS, **settings).fit(*cells())
     assert_same_bits(model, alone)
-    assert recorder.n_captured == SIZES * STAGES
+    assert recorder.n_captured == SIZES * STAGES and recorder.n_streams == 1
     n_steps = 6 * (N_ROWS // SETTINGS["batch_size"])
     assert recorder.n_run == n_steps - SIZES * STAGES * _captured_step.N_EAGER
 
@@ -124,8 +147,7 @@ def test_optimisers_and_files_are_as_without(record):
 
 def test_nothing_is_captured_on_a_cpu_or_under_callbacks_of_others(monkeypatch):
     recorder = Recorder()
-    monkeypatch.setattr(_captured_step, "capture", recorder)
-    monkeypatch.setattr(_captured_step, "run_aside", lambda function, device: function())
+    monkeypatch.setattr(_captured_step, "SideStream", recorder)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         AAEClassifier(**SETTINGS, device="cpu").fit(*cells())
@@ -135,6 +157,138 @@ def test_nothing_is_captured_on_a_cpu_or_under_callbacks_of_others(monkeypatch):
     assert recorder.n_captured == 0
     AAEClassifier(**SETTINGS, device="cpu").fit(*cells())
     assert recorder.n_captured > 0
+
+
+@pytest.fixture
+def stack_as_on_a_gpu(monkeypatch):
+    """Let a program draw for all networks at once, and capture its steps if they can be."""
+    monkeypatch.setattr(_Training, "_draws_for_all", True)
+
+    def start(captures):
+        recorder = Recorder()
+        monkeypatch.setattr(_captured_step, "SideStream", recorder)
+        monkeypatch.setattr(_Training, "_captures_steps", captures)
+        return recorder
+
+    return start
+
+
+def stacked_fits(held_out):
+    """Fit on all rows but some, fold by fold, in one program."""
+    folds = [(np.setdiff1d(np.arange(N_ROWS), rows), rows) for rows in held_out]
+    model = AAEClassifier(**SETTINGS, augment=True, lr_schedule="cosine", device="cpu")
+    options = {"cv": folds, "return_estimator": True}
+    return stacked_cross_validate(model, *cells(), **options)["estimator"]
+
+
+def test_a_captured_program_trains_as_one_of_single_operations(stack_as_on_a_gpu):
+    # 46 rows: batches of 16, 15 and 15, so that in three epochs a stage the sixteens stay eager.
+    held_out = [range(0, 4), range(4, 8), range(8, 12)]
+    stack_as_on_a_gpu(captures=False)
+    alone = stacked_fits(held_out)
+    recorder = stack_as_on_a_gpu(captures=True)
+    for model, other in zip(stacked_fits(held_out), alone):
+        assert_same_bits(model, other)
+    assert recorder.n_streams == 1 and recorder.n_captured == STAGES
+    assert recorder.n_run == STAGES * (3 * 2 - _captured_step.N_EAGER)
+    # A graph knows the device's own generator only; this is another.
+    assert [type(generator) for generator in recorder.generators] == [torch.Generator]
+
+
+def test_networks_that_leave_a_captured_program_for_a_step_train_on(stack_as_on_a_gpu):
+    held_out = [range(0, 4), range(4, 9), range(9, 13)]  # 46, 45 and 46 rows
+    stack_as_on_a_gpu(captures=False)
+    alone = stacked_fits(held_out)
+    recorder = stack_as_on_a_gpu(captures=True)
+    for model, other in zip(stacked_fits(held_out), alone):
+        assert_same_bits(model, other)
+    assert recorder.n_run > 0
+
+
+class OnDeviceOnly(TorchDispatchMode):
+    """Fail at tensors of the host, but for numbers among the arguments of a kernel.
+
+    Numbers of meta tensors cannot be asked for: torch fails by itself.
+    """
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        """Call a function of torch."""
+        result = function(*args, **(kwargs or {}))
+        tensors = [x for x in tree_leaves((args, kwargs, result)) if isinstance(x, torch.Tensor)]
+        of_host = [tensor for tensor in tensors if tensor.device.type != "meta"]
+        moves = 0 < len(of_host) < len(tensors) and "copy" in str(function)
+        if moves or any(tensor.ndim for tensor in of_host):
+            pytest.fail(f"{function} works on the host")
+        return result
+
+
+def second_step(step):
+    """Watch a step after one that makes constants, as the first, which is never captured, does."""
+    step()
+    with OnDeviceOnly():
+        return step()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"augment": True, "prior": "uniform", "contrastive_form": "out", "pretrain_epochs": 9}],
+    ids=["stage two", "stage one"],
+)
+def test_a_step_asks_the_device_for_nothing_and_sends_it_nothing(settings, monkeypatch):
+    model = AAEClassifier(**SETTINGS | settings, device="cpu").fit(*cells())
+    net = model.net_
+    monkeypatch.setattr(AdversarialAutoencoderNet, "_on_cuda", True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    for module in (*net.networks.values(), net.criterion_):
+        module.to("meta").train()
+    for optimizer in net.optimizers:
+        monkeypatch.setattr(optimizer, "step", lambda: None)  # torch's own, made to be captured
+    images = torch.empty(13, 1, 8, 8, device="meta")
+    labels = torch.empty(13, dtype=torch.int64, device="meta")
+    losses = second_step(lambda: net.train_step((images, labels)))
+    assert ("contrastive" in losses) == (net.stage == 2)
+
+
+@pytest.mark.parametrize("pretraining", [True, False])
+def test_a_step_of_a_program_does_neither(pretraining):
+    net = AAEClassifier(**SETTINGS, device="cpu").fit(*cells()).net_
+    program, state = program_without_numbers(net, n_members=3)
+    images = torch.empty(13, 3, 1, 8, 8, device="meta")
+    labels = torch.empty(13, 3, dtype=torch.int64, device="meta")
+    schedule = torch.ones(2, 3, device="meta")
+    losses = second_step(
+        lambda: program.step(state, images, labels, schedule, pretraining=pretraining)
+    )
+    assert losses.shape == (3, 6)
+
+
+def program_without_numbers(net, n_members):
+    """Give a program of networks like those of a net, and their state on the meta device."""
+    program = StackedProgram(
+        net.module_,
+        net.discriminator_,
+        net.criterion_.similarity.to("meta"),
+        contrastive_form="in",
+        prior="normal",
+        augment=True,
+    )
+    on_device = torch.ones(n_members, device="meta")
+    randomness = SharedStream(torch.full((n_members,), 0.003), torch.full((n_members,), 0.3), None)
+    randomness.noise_std = randomness.dropout = on_device
+    autoencoder, discriminator = (
+        StackedAdam(
+            [dict(network.named_parameters())] * n_members, torch.stack([on_device] * 2, 1)
+        )
+        for network in net.networks.values()
+    )
+    buffers = {
+        name: torch.stack([tensor] * n_members).to("meta")
+        for name, tensor in net.module_.named_buffers()
+    }
+    names = ("reconstruction", "adversarial", "contrastive", "covariance", "pretrain_ratio")
+    names += ("temperature", "real_label", "fake_label")
+    settings = dict.fromkeys(names, on_device)
+    return program, StackedState(autoencoder, discriminator, buffers, settings, randomness)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,12 +1,14 @@
 """Train many adversarial autoencoders in one program: epochs, batches, histories."""
 
 import time
+from functools import partial
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
 from sklearn_cellfate.neural_network._batches import EpochBatches
+from sklearn_cellfate.neural_network._captured_step import Graphs
 from sklearn_cellfate.neural_network._device import seeded
 from sklearn_cellfate.neural_network._schedule import lr_factor
 from sklearn_cellfate.neural_network._stacked_adam import StackedAdam
@@ -56,6 +58,10 @@ class _Training:
             augment=plan.augment,
         )
         self.state = self._start()
+        self.graphs = None
+        if self._captures_steps:
+            drawn_from = [self.state.randomness.generator]
+            self.graphs = Graphs(self.device, generators=drawn_from)
         self.parts = {tuple(range(len(jobs))): self.state}
 
     def _start(self):
@@ -82,7 +88,7 @@ class _Training:
         )
 
     def _randomness(self, noise_std, dropout):
-        if self.device.type == "cpu":
+        if not self._draws_for_all:
             return OwnStreams(noise_std, dropout, self.generators)
         seed = torch.randint(2**62, (), generator=_generator(self.jobs[0])).item()
         return SharedStream(noise_std, dropout, torch.Generator(self.device).manual_seed(seed))
@@ -119,25 +125,44 @@ class _Training:
         pretraining = epoch < self.plan.pretrain_epochs
         members = [m for m, outcome in enumerate(self.outcomes) if not outcome.diverged]
         batches = {member: self._cut_batches(member) for member in members}
-        rows, codes, rates, corrections = self._tabulate(epoch, batches)
+        rates, corrections, *rows = self._tabulate(epoch, batches)
         reports = []
-        for step in range(len(rows)):
+        for step in range(len(rates)):
             for chosen, size in self._divide(step, batches):
-                part, columns = self.parts[chosen], self._columns(chosen)
-                losses = self.program.step(
-                    part,
-                    self.images[rows[step, :size, columns]],
-                    None if codes is None else self.codes[codes[step, :size, columns]],
-                    (rates[step, columns], corrections[step, columns]),
-                    pretraining=pretraining,
-                )
-                reports.append((chosen, size, losses))
+                part = self.parts[chosen]
+                columns = slice(None) if part is self.state else self._columns(chosen)
+                inputs = [rates[step, columns], corrections[step, columns]]
+                inputs += [table[step, :size, columns] for table in rows]
+                reports.append((chosen, size, self._train(part, size, pretraining, inputs)))
         if members:
             self._record(epoch, pretraining, reports)
             share = (time.perf_counter() - started) / len(members)
             for member in members:
                 if not self.outcomes[member].diverged:
                     self.outcomes[member].epochs[-1]["dur"] = share
+
+    @property
+    def _draws_for_all(self):
+        return self.device.type != "cpu"
+
+    @property
+    def _captures_steps(self):
+        return self.device.type == "cuda"
+
+    def _train(self, part, size, pretraining, inputs):
+        step = partial(self._step, part, pretraining)
+        if self.graphs is None or part is not self.state:  # copies move from step to step
+            return step(*inputs)
+        return self.graphs((size, pretraining), step, *inputs)
+
+    def _step(self, part, pretraining, rates, corrections, images, codes=None):
+        return self.program.step(
+            part,
+            self.images[images],
+            None if codes is None else self.codes[codes],
+            (rates, corrections),
+            pretraining=pretraining,
+        )
 
     def _cut_batches(self, member):
         """Draw an epoch's batches of row numbers as a single fit would draw them."""
@@ -164,11 +189,11 @@ class _Training:
             steps = slice(0, len(parts))
             rates[:, steps, member] = self._schedule(member, epoch, len(parts), n_planned)
             self.n_steps[member] += len(parts)
-        images = torch.from_numpy(rows + self.first_image).to(self.device)
-        codes = None
-        if self.codes is not None:
-            codes = torch.from_numpy(rows + self.first_code).to(self.device)
-        return images, codes, *torch.from_numpy(rates).to(self.images.dtype).to(self.device)
+        starts = [self.first_image] + ([] if self.codes is None else [self.first_code])
+        return (
+            *torch.from_numpy(rates).to(self.images.dtype).to(self.device),
+            *(torch.from_numpy(rows + start).to(self.device) for start in starts),
+        )
 
     def _schedule(self, member, epoch, n_batches, n_planned):
         """Adam's step sizes and second corrections of a network's steps in an epoch."""
