@@ -14,6 +14,7 @@ from sklearn_cellfate.table import (
     is_image_dtype,
     only_column,
     to_images,
+    unmasked,
 )
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "read_images",
     "refuse_infinite",
     "validate_images",
+    "without_masks",
 ]
 
 # Pixels looked at along each side of an image to tell how bright it is.
@@ -60,15 +62,15 @@ def validate_images(estimator, X, *, reset, dtype=np.float32):
     Raises
     ------
     ValueError
-        If X has no rows, no or several image columns, pixels that are missing or infinite, or
-        images of another shape than those fitted on.
+        If X has no rows, no or several image columns, pixels that are missing, masked or
+        infinite, or images of another shape than those fitted on.
     """
     if _holds_images(X):
         images = _finite(to_images(X), dtype)
         if reset:
             _remember_column(estimator, X, images)
     elif n_dimensions(X) > 2:
-        X = np.asarray(X)
+        X = unmasked(X, "X")
         check_array(X, allow_nd=True, dtype="numeric", ensure_all_finite=False)
         images = _finite(to_images(X.astype(np.uint8) if X.dtype == bool else X), dtype)
         if reset:
@@ -250,6 +252,7 @@ def label_array(y, *, warn=False):
     y : ndarray of shape (n,)
     missing : ndarray of int
     """
+    y = without_masks(y)
     if isinstance(y, pa.Array):  # which copies text only if told to
         y = y.to_numpy(zero_copy_only=False)
     elif hasattr(y, "to_numpy"):  # of nullable columns scikit-learn would make floats
@@ -275,11 +278,16 @@ def check_groups(groups):
     ValueError
         If the group of a row is missing: it would count as a group, or each such row as one.
     """
-    groups = column_or_1d(groups)
+    groups = column_or_1d(without_masks(groups))
     missing = pd.isna(groups)
     if missing.any():
         raise ValueError(f"groups is missing in {missing.sum()} of {len(groups)} rows.")
     return groups
+
+
+def without_masks(values):
+    """Let masked labels be missing ones; NumPy would hand out what lies under the mask."""
+    return values.astype(object).filled(np.nan) if np.ma.is_masked(values) else values
 
 
 def images_like(X, images):
@@ -379,6 +387,8 @@ def refuse_infinite(images):
 
 
 def _validate_rows(estimator, X, reset):
+    if isinstance(X, np.ndarray | list | tuple):
+        unmasked(X, "X")
     how = {"dtype": np.float32, "ensure_all_finite": False}
     if not reset and getattr(estimator, "image_shape", None) is not None:
         # The shape of the images is what counts, in whatever form those fitted on came.

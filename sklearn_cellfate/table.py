@@ -70,7 +70,7 @@ def image_column(images: Any) -> pd.arrays.ArrowExtensionArray:
     >>> to_images(cells["image"]).shape
     (2, 1, 20, 20)
     """
-    images = _with_channel_axis(np.asarray(images), "images", "n")
+    images = _with_channel_axis(unmasked(images, "images"), "images", "n")
     flat = pa.array(np.ascontiguousarray(images).reshape(-1))
     return pd.arrays.ArrowExtensionArray(pa.chunked_array([_tensor_array(flat, images.shape[1:])]))
 
@@ -162,7 +162,7 @@ ndarray of shape (n, H, W) or (n, C, H, W)
     if isinstance(X, pd.DataFrame):
         X = X[only_column(X, image_column_names(X), "image")]
     if not hasattr(X, "dtype") or not isinstance(X.dtype, pd.ArrowDtype):
-        return _with_channel_axis(np.asarray(X), "X", "n")
+        return _with_channel_axis(unmasked(X, "X"), "X", "n")
     if not is_image_dtype(X.dtype):
         raise ValueError(f"expected an image column, found a column of dtype {X.dtype}.")
     column = _arrow_column(X)
@@ -414,6 +414,35 @@ def _arrow_column(column):
     return pa.chunked_array(array.__arrow_array__())
 
 
+def unmasked(values, name):
+    """Return pixels as an array, or refuse masked ones, which NumPy would hand out in silence.
+
+    Parameters
+    ----------
+    values : array-like
+        Pixels; also a list of masked arrays.
+    name : str
+        What they are called in the message.
+
+    Returns
+    -------
+    array : ndarray
+
+    Raises
+    ------
+    ValueError
+        If a value is masked: no pixel can be left out of an image.
+    """
+    parts = values if isinstance(values, list | tuple) else [values]
+    hidden = sum(np.ma.count_masked(part) for part in parts if np.ma.is_masked(part))
+    if hidden:
+        raise ValueError(
+            f"{name} has {hidden} masked values, which cannot be left out; fill them first, for "
+            "example with the background: np.ma.filled(array, 0)."
+        )
+    return np.asarray(values)
+
+
 def _with_channel_axis(array, name, first_axis):
     if array.ndim not in (3, 4) or 0 in array.shape[1:]:
         raise ValueError(
@@ -435,7 +464,8 @@ def _with_channel_axis(array, name, first_axis):
 
 
 def _each_with_channel_axis(movies):
-    return [_with_channel_axis(np.asarray(m), f"movie {i}", "T") for i, m in enumerate(movies)]
+    movies = [(f"movie {i}", movie) for i, movie in enumerate(movies)]
+    return [_with_channel_axis(unmasked(movie, name), name, "T") for name, movie in movies]
 
 
 def _tensor_array(flat, shape):

@@ -11,14 +11,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from sklearn_cellfate import image_column, to_images
+from sklearn_cellfate import image_column, movie_column, to_images
 from sklearn_cellfate.feature_extraction import (
     IntensityStatistics,
     PixelFeatures,
     RegionProperties,
+    TraceFeatures,
 )
+from sklearn_cellfate.io import as_stack
+from sklearn_cellfate.metrics import ms_ssim
+from sklearn_cellfate.model_selection import compare_estimators
 from sklearn_cellfate.neural_network import AAEClassifier
-from sklearn_cellfate.preprocessing import FRETRatio, IntensityScaler, PatchNormalizer
+from sklearn_cellfate.preprocessing import (
+    FRETRatio,
+    IntensityScaler,
+    PatchNormalizer,
+    RelativeTimeSampler,
+)
 from sklearn_cellfate.table import image_column_names
 
 SHAPES = [(1, 1, 1), (1, 1, 7), (2, 5, 4), (12, 3, 3), (1, 9, 2)]
@@ -251,6 +260,57 @@ def test_masks_of_true_and_false_are_zeros_and_ones(transformer):
     expected = result(fitted, masks.astype(np.float32))
     for X in (masks, fortran(masks), objects(masks).astype(bool)):
         assert result(fitted, X).tobytes() == expected.tobytes()
+
+
+# Masked arrays: NumPy would hand out what lies under the mask ------------------------------------
+
+MASKED = np.ma.masked_less(images_of((2, 5, 4)), 3)
+
+
+def flat(images):
+    return images.reshape(len(images), -1)
+
+
+@pytest.mark.parametrize("form", [np.ma.array, flat, list, lambda X: X[:, 0]])
+@pytest.mark.parametrize("estimator", [*TRANSFORMERS, AAEClassifier()], ids=lambda one: str(one))
+def test_masked_pixels_are_refused(estimator, form):
+    with pytest.raises(ValueError, match=r"X has \d+ masked values, .* fill them first"):
+        clone(estimator).fit(form(MASKED), [0, 1, 0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        image_column,
+        to_images,
+        lambda X: movie_column([X, X]),
+        as_stack,
+        lambda X: ms_ssim(X, X),
+        RelativeTimeSampler().fit,
+        lambda X: TraceFeatures().fit(flat(X)),
+    ],
+)
+def test_masked_pixels_are_refused_by_functions_too(read):
+    with pytest.raises(ValueError, match=r"has \d+ masked values"):
+        read(MASKED.astype(float))
+
+
+def test_a_masked_array_that_hides_nothing_is_an_array():
+    images = images_of((2, 5, 4)).astype(np.float32)
+    given = np.ma.masked_array(images)
+    assert result(PixelFeatures().fit(given), given).tobytes() == images.tobytes()
+
+
+def test_masked_labels_and_groups_are_missing_ones():
+    y = np.ma.masked_array(CODES, CODES == 0)
+    with pytest.raises(ValueError, match="4 of 12 rows have no label"):
+        small_model().fit(label_images(), y)
+    with pytest.raises(ValueError, match=r"4 of 12 labels are missing"):
+        compare_estimators({"a": small_model()}, label_images(), y)
+    with pytest.raises(ValueError, match="4 of 12 rows have no group"):
+        compare_estimators({"a": small_model()}, label_images(), CODES, groups=y)
+    with pytest.raises(ValueError, match="groups is missing in 4 of 12 rows"):
+        small_model().set_params(early_stopping=True).fit(label_images(), CODES, groups=y)
 
 
 def test_arrow_arrays_of_others_are_read_alike():

@@ -11,21 +11,19 @@ from sklearn.base import clone
 from sklearn_cellfate import image_column, movie_column
 from sklearn_cellfate.feature_extraction import (
     IntensityStatistics,
+    PixelFeatures,
     PowerSpectrum,
     RegionProperties,
 )
 from sklearn_cellfate.preprocessing import IntensityScaler, MaskBackground, PatchNormalizer
 
-LEARNS = pytest.mark.parametrize(
-    "transformer",
-    [
-        IntensityScaler(),
-        IntensityStatistics(),
-        PatchNormalizer("dataset"),
-        PowerSpectrum(n_bins=3),
-    ],
-    ids=lambda transformer: type(transformer).__name__,
-)
+OF_MOVIES_TOO = [
+    IntensityScaler(),
+    IntensityStatistics(),
+    PatchNormalizer("dataset"),
+    PowerSpectrum(n_bins=3),
+]
+LEARNS = pytest.mark.parametrize("transformer", [*OF_MOVIES_TOO, PixelFeatures()], ids=str)
 COUNTS = np.random.default_rng(0).integers(0, 4096, (6, 1, 8, 8)).astype(np.uint16)
 FRACTIONS = COUNTS / 4095
 
@@ -39,8 +37,17 @@ def in_table(images):
 
 
 @LEARNS
-@pytest.mark.parametrize("holding", [np.asarray, in_table, in_movies])
+@pytest.mark.parametrize("holding", [np.asarray, in_table])
 def test_counts_and_fractions_are_not_mixed(transformer, holding):
+    refuses_the_other(transformer, holding)
+
+
+@pytest.mark.parametrize("transformer", OF_MOVIES_TOO, ids=str)
+def test_counts_and_fractions_are_not_mixed_in_movies(transformer):
+    refuses_the_other(transformer, in_movies)
+
+
+def refuses_the_other(transformer, holding):
     transformer.fit(holding(COUNTS))
     with pytest.raises(ValueError, match="X has .* fractions of 1, but .* whole numbers above 1"):
         transformer.transform(holding(FRACTIONS))

@@ -3,7 +3,7 @@
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_cellfate._validation import validate_images
+from sklearn_cellfate._validation import check_pixel_scale, validate_images
 from sklearn_cellfate._versioned import VersionedMixin
 
 __all__ = ["PixelFeatures"]
@@ -13,6 +13,9 @@ class PixelFeatures(
     VersionedMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Lay the pixels of each image side by side in a row.
+
+    Images in another unit than those fitted on, a camera's counts in place of fractions of 1 or
+    the reverse, are refused: what was learned of the one says nothing of the other.
 
     Parameters
     ----------
@@ -55,6 +58,7 @@ class PixelFeatures(
         self : object
         """
         images = validate_images(self, X, reset=True)
+        check_pixel_scale(self, X, reset=True)
         self._n_features_out = images[0].size
         return self
 
@@ -72,6 +76,7 @@ class PixelFeatures(
         """
         check_is_fitted(self)
         images = validate_images(self, X, reset=False)
+        check_pixel_scale(self, X, reset=False)
         return images.reshape(len(images), -1)
 
     def __sklearn_tags__(self):

@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 from sklearn_cellfate._versioned import VersionedMixin
 from sklearn_cellfate.preprocessing._base import remember_columns
 from sklearn_cellfate.preprocessing._relative_time import _holds_lists, _number_lists
-from sklearn_cellfate.table import listing
+from sklearn_cellfate.table import listing, unmasked
 
 __all__ = ["TraceFeatures"]
 
@@ -232,6 +232,8 @@ class TraceFeatures(VersionedMixin, TransformerMixin, BaseEstimator):
         return {name: _number_lists(X[name]) for name in self.trace_columns_}
 
     def _validate_array(self, X, *, reset):
+        if isinstance(X, np.ma.MaskedArray):
+            X = unmasked(X, "X")
         return validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")
 
     def __sklearn_tags__(self):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_cellfate.io._pixel_size import check_pixel_size
+from sklearn_cellfate.table import unmasked
 
 # One more letter stands for a dimension of length 1 that the file does not name.
 KNOWN_AXES = "TCZYXS"
@@ -140,6 +141,8 @@ def as_stack(x: Any, name: str | None = None) -> ImageStack:
         raise TypeError(f"expected a stack or an array, found a path: read_stack({str(x)!r}).")
     if isinstance(x, ImageStack):
         return x if name is None else _renamed(x, name)
+    if isinstance(x, np.ma.MaskedArray):
+        x = unmasked(x, "the stack")
     if not (hasattr(x, "shape") and hasattr(x, "dtype") and hasattr(x, "__getitem__")):
         x = np.asarray(x)
     axes = {3: "TYX", 4: "TCYX"}.get(len(x.shape))

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from sklearn_cellfate.table import unmasked
+
 __all__ = ["ms_ssim", "ssim_maps"]
 
 _SCALE_WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
@@ -84,7 +86,7 @@ def ms_ssim(
 
 
 def _as_channels(images):
-    images = np.asarray(images, dtype=np.float64)
+    images = unmasked(images, "images").astype(np.float64)
     if images.ndim not in (3, 4):
         raise ValueError(
             f"expected images of shape (n, H, W) or (n, C, H, W), found {images.shape}."

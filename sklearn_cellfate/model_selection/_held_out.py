@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import column_or_1d, has_fit_parameter
 from tqdm.auto import tqdm
 
-from sklearn_cellfate._validation import complete_labels
+from sklearn_cellfate._validation import complete_labels, without_masks
 from sklearn_cellfate.table import listing
 
 __all__ = [
@@ -47,7 +47,7 @@ def check_groups(groups):
         return None
     if isinstance(groups, str):
         raise ValueError(f"groups must hold the group of each row, found the string {groups!r}.")
-    groups = column_or_1d(groups)
+    groups = column_or_1d(without_masks(groups))
     if pd.isna(groups).any():
         raise ValueError(f"{pd.isna(groups).sum()} of {len(groups)} rows have no group.")
     return groups

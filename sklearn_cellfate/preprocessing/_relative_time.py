@@ -30,6 +30,7 @@ from sklearn_cellfate.table import (
     is_movie_dtype,
     listing,
     to_movies,
+    unmasked,
 )
 
 _ARROW_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError)
@@ -334,6 +335,8 @@ class RelativeTimeSampler(VersionedMixin, TransformerMixin, BaseEstimator):
     # Arrays ------------------------------------------------------------------------------------
 
     def _as_array(self, X, *, reset):
+        if isinstance(X, np.ma.MaskedArray):
+            X = unmasked(X, "X")
         if n_dimensions(X) <= 2:
             X = validate_data(
                 self,
