@@ -319,6 +319,27 @@ def test_programs_in_two_processes_give_the_same():
         assert_same_fit(ours, theirs, images)
 
 
+@pytest.mark.slow
+def test_two_processes_search_as_one():
+    images, fate = cells()
+    aae = AAEClassifier(random_state=0, **SHORT)
+    grid = [{"lr": [1e-4], "betas": [(0.0, 0.9), (0.0, 2.0)]}, {"early_stopping": [True]}]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        two = StackedGridSearchCV(aae, grid, cv=2, n_jobs=2, error_score=0.5).fit(images, fate)
+    said = [str(one.message) for one in caught]
+    assert sum("2 of 4 fits were trained one by one" in one for one in said) == 1
+    assert sum("2 fits failed out of a total of 6" in one for one in said) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        usual = GridSearchCV(aae, grid, cv=2, error_score=0.5).fit(images, fate)
+    np.testing.assert_allclose(
+        two.cv_results_["mean_test_score"], usual.cv_results_["mean_test_score"], atol=1e-3
+    )
+    with pytest.raises(ValueError, match="betas"):
+        StackedGridSearchCV(aae, grid, cv=2, n_jobs=2, error_score="raise").fit(images, fate)
+
+
 def test_fitted_autoencoders_are_ordinary_ones():
     images, fate = cells()
     aae = AAEClassifier(random_state=0, **SHORT)
@@ -407,6 +428,16 @@ def test_progress_bar(capfd):
     assert "4 fits at once: 100%" in said.err
 
 
-def test_max_stack_is_checked():
-    with pytest.raises(ValueError, match="'max_stack' parameter"):
-        StackedGridSearchCV(AAEClassifier(), {}, max_stack=0).fit(*cells())
+@pytest.mark.parametrize("max_stack", [0, "a", 2.5, None])
+def test_max_stack_is_checked(max_stack):
+    said = rf"'max_stack' parameter .* must be an int in the range \[1, inf\). Got {max_stack!r}"
+    with pytest.raises(ValueError, match=said):
+        StackedGridSearchCV(AAEClassifier(), {}, max_stack=max_stack).fit(*cells())
+    with pytest.raises(ValueError, match=said):
+        stacked_cross_validate(AAEClassifier(), *cells(), max_stack=max_stack)
+
+
+@pytest.mark.parametrize("n_jobs", ["2", 1.5])
+def test_n_jobs_is_checked(n_jobs):
+    with pytest.raises(ValueError, match=f"'n_jobs' parameter .* Got {n_jobs!r}"):
+        stacked_cross_validate(AAEClassifier(), *cells(), n_jobs=n_jobs)

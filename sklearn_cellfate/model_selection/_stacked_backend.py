@@ -1,19 +1,18 @@
-"""A joblib backend under which the autoencoders of all tasks train in one program."""
+"""A joblib backend under which the autoencoders of all tasks train in one program a process."""
 
 import warnings
 from collections import Counter
 from contextlib import contextmanager
 
-from joblib import effective_n_jobs, parallel_config
+from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import ParallelBackendBase
 
-from sklearn_cellfate.model_selection._stacked_fits import FitScheduler, PausableFit
+from sklearn_cellfate.model_selection._stacked_tasks import run_together
 
 __all__ = ["stacked_fits"]
 
 # Tasks that joblib hands over at once: all, in practice; it evaluates "2*n_jobs" up to 1e6.
 MOST_TASKS = 100_000
-NO_NETWORK = "they hold no AdversarialAutoencoder or AAEClassifier"
 
 
 @contextmanager
@@ -25,44 +24,17 @@ def stacked_fits(*, max_stack, n_jobs=None, verbose=False):
     max_stack : int
         Networks in one program, at most.
     n_jobs : int, default=None
-        Programs side by side, each in a process; on a CPU only.
+        Processes, each with its share of the fits; one where there is a GPU.
     verbose : bool, default=False
         Show a progress bar over the epochs of each program.
     """
-    # These import torch.
-    from sklearn_cellfate.neural_network import _stacked_net, _stacked_train
-    from sklearn_cellfate.neural_network._device import drawing_alone
+    from sklearn_cellfate.neural_network._device import resolve_device  # imports torch
 
-    n_processes = effective_n_jobs(n_jobs)
-
-    def train(plan, jobs):
-        return _stacked_train.train_in_stacks(
-            plan, jobs, max_stack=max_stack, n_processes=n_processes, verbose=verbose
-        )
-
-    reasons = {}  # why fits trained alone, by fit; None where they did not
-
-    def handle(net, rows, held_out, n_epochs, scheduled):
-        fit = PausableFit.current()
-        if fit is None:  # the final fit on all rows
-            return False
-        reasons[fit] = _stacked_net.why_not_stacked(net, held_out, scheduled)
-        if reasons[fit] is not None:
-            return False
-        outcome = fit.pause(_stacked_net.describe_fit(net, rows, n_epochs))
-        if outcome.diverged:  # alone it diverges again, and says how
-            return False
-        _stacked_net.adopt_outcome(net, outcome)
-        return True
-
-    backend = _StackingBackend(FitScheduler(train, max_stack * n_processes))
-    with (
-        drawing_alone(),  # the fits, too, which run in threads with a copy of this context
-        _stacked_net.training_handled_by(handle),
-        parallel_config(backend=backend),
-    ):
+    on_cpu = resolve_device("auto").type == "cpu"
+    backend = _StackingBackend(effective_n_jobs(n_jobs) if on_cpu else 1, max_stack, verbose)
+    with parallel_config(backend=backend):
         yield
-    _warn_of_fits_alone([reasons.get(fit, NO_NETWORK) for fit in backend.sound_fits])
+    _warn_of_fits_alone(backend.reasons)
 
 
 def _warn_of_fits_alone(reasons):
@@ -76,63 +48,73 @@ def _warn_of_fits_alone(reasons):
 
 
 class _StackingBackend(ParallelBackendBase):
-    """Run tasks of joblib as pausable fits, one at a time.
+    """Gather tasks of joblib, then run all of them, divided over processes.
+
+    Whole fits are divided, not only the training: to build, encode and score takes as long as a
+    few epochs, which a single process would do fit by fit.
 
     Parameters
     ----------
-    scheduler : FitScheduler
+    n_processes, max_stack : int
+    verbose : bool
 
     Attributes
     ----------
-    sound_fits : list of PausableFit
-        Those that have ended without an error.
+    reasons : list of str or None
+        Why fits were trained alone, see `run_together`.
     """
 
-    supports_sharedmem = True
-    uses_threads = True
-
-    def __init__(self, scheduler):
+    def __init__(self, n_processes, max_stack, verbose):
         super().__init__()
-        self.sound_fits = []
-        self._scheduler, self._spent = scheduler, False
+        self.reasons = []
+        self._n_processes, self._max_stack, self._verbose = n_processes, max_stack, verbose
+        self._waiting, self._results, self._spent = [], {}, False
 
     def effective_n_jobs(self, n_jobs):
         """All tasks at once; parallel calls after the first run as without this backend."""
         return 1 if self._spent else MOST_TASKS
 
     def submit(self, func, callback=None):
-        """Take on a task."""
-        return _Future(self, self._scheduler.submit(func), callback)
+        """Take on a task, a batch of one fit."""
+        future = _Future(self, func, callback)
+        self._waiting.append(future)
+        return future
 
-    def finish(self, fit):
-        """Return the results of a task, a batch of one fit."""
-        results = self._scheduler.finish(fit)
-        for result in results:
-            if isinstance(result, dict) and "fit_time" in result:
-                # Of scikit-learn's `_fit_and_score`: by the clock it includes all other fits.
-                result["fit_time"] = max(result["fit_time"] - fit.waited, 0.0)
-            if not (isinstance(result, dict) and result.get("fit_error")):
-                self.sound_fits.append(fit)
-        return results
+    def finish(self, future):
+        """Return the result of a task, after all that wait with it."""
+        if future in self._waiting:
+            futures, self._waiting = self._waiting, []
+            # Dealt out in turn: fits of one setting, of about one length, come together.
+            n_shares = min(self._n_processes, len(futures))
+            shares = [futures[first::n_shares] for first in range(n_shares)]
+            found = Parallel(n_jobs=n_shares, backend="loky")(
+                delayed(run_together)(
+                    [one.task for one in share], max_stack=self._max_stack, verbose=self._verbose
+                )
+                for share in shares
+            )
+            for share, (results, reasons) in zip(shares, found):
+                self._results |= dict(zip(share, results))
+                self.reasons += reasons
+        return self._results.pop(future)
 
     def terminate(self):
-        """End what still waits."""
+        """Be of no more use."""
         self._spent = True
-        self._scheduler.cancel()
 
     def abort_everything(self, ensure_ready=True):
-        """End what still waits, after an error."""
-        self._scheduler.cancel()
+        """Forget what still waits, after an error."""
+        self._waiting = []
 
 
 class _Future:
-    """Result of a task to come."""
+    """A task, and its result to come."""
 
-    def __init__(self, backend, fit, callback):
-        self._backend, self._fit, self._callback = backend, fit, callback
+    def __init__(self, backend, task, callback):
+        self.task, self._backend, self._callback = task, backend, callback
 
     def get(self, timeout=None):
         """Do what it takes to have the result."""
-        results = self._backend.finish(self._fit)
+        results = self._backend.finish(self)
         self._callback(results)
         return results

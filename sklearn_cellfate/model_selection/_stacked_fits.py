@@ -181,4 +181,5 @@ def _restore(surroundings):
     torch.set_rng_state(state)
     if of_gpus:
         torch.cuda.set_rng_state_all(of_gpus)
-    warnings._filters_mutated()  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        pass  # to enter and leave tells the interpreter that the filters are others now

@@ -5,11 +5,13 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_cellfate.model_selection._stacked_backend import stacked_fits
 
 __all__ = ["StackedGridSearchCV", "stacked_cross_validate"]
+
+_MAX_STACK = [Interval(Integral, 1, None, closed="left")]
 
 
 class StackedGridSearchCV(GridSearchCV):
@@ -43,8 +45,8 @@ class StackedGridSearchCV(GridSearchCV):
     scoring : str, callable, list, tuple or dict, default=None
         Score or scores of the held-out rows; by default the estimator's own.
     n_jobs : int, default=None
-        Programs side by side on a CPU, each in a process with its share of the networks. A
-        program on a GPU takes all of them.
+        Processes, each with its share of the fits, whose networks make programs of their own. On
+        a machine with a GPU there is one, whose program takes all of them.
     refit : bool, str or callable, default=True
         Fit the best candidate on all rows; with several scores the name of the one to choose by.
     cv : int, splitter or iterable, default=None
@@ -95,7 +97,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
 
     _parameter_constraints: dict = {
         **GridSearchCV._parameter_constraints,
-        "max_stack": [Interval(Integral, 1, None, closed="left")],
+        "max_stack": _MAX_STACK,
     }
 
     def __init__(
@@ -149,6 +151,9 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             return super().fit(X, y, **params)
 
 
+@validate_params(
+    {"max_stack": _MAX_STACK, "n_jobs": [Integral, None]}, prefer_skip_nested_validation=False
+)
 def stacked_cross_validate(estimator, X, y=None, *, max_stack=32, n_jobs=None, **options):
     """Cross-validate with the autoencoders of all folds trained at once.
 
@@ -163,7 +168,7 @@ def stacked_cross_validate(estimator, X, y=None, *, max_stack=32, n_jobs=None, *
     max_stack : int, default=32
         Networks in one program, at most, see :class:`StackedGridSearchCV`.
     n_jobs : int, default=None
-        Programs side by side on a CPU, each in a process with its share of the networks.
+        Processes, each with its share of the fits; see :class:`StackedGridSearchCV`.
     **options : dict of str to object
         ``groups``, ``scoring``, ``cv``, ``verbose``, ``params``, ``return_train_score``,
         ``return_estimator``, ``return_indices`` and ``error_score`` of

@@ -1,17 +1,16 @@
-"""Divide many jobs over programs that fit into memory, and over processes."""
+"""Divide many jobs over programs that fit into memory."""
 
 import hashlib
 import itertools
 
 import torch
-from joblib import Parallel, delayed
 
 from sklearn_cellfate.neural_network._stacked_fit import train_stack
 
 __all__ = ["train_in_stacks"]
 
 
-def train_in_stacks(plan, jobs, *, max_stack, n_processes=1, verbose=False):
+def train_in_stacks(plan, jobs, *, max_stack, verbose=False):
     """Train networks of one shape in as few programs as may be.
 
     Parameters
@@ -21,8 +20,6 @@ def train_in_stacks(plan, jobs, *, max_stack, n_processes=1, verbose=False):
     max_stack : int
         Networks in one program, at most; where a GPU's memory is out, programs of half as many
         are tried.
-    n_processes : int, default=1
-        Programs side by side, on a CPU.
     verbose : bool, default=False
 
     Returns
@@ -30,18 +27,13 @@ def train_in_stacks(plan, jobs, *, max_stack, n_processes=1, verbose=False):
     outcomes : list of StackedOutcome
     """
     _share_equal_arrays(jobs)
-    if torch.device(plan.device).type != "cpu":
-        n_processes = 1
     # Jobs of equal length together: they have batches of one size, and end at once.
     order = sorted(range(len(jobs)), key=lambda number: len(jobs[number].images))
-    n_stacks = max(-(-len(jobs) // max_stack), min(n_processes, len(jobs)))
-    stacks = _parts(order, n_stacks)
-    found = Parallel(n_jobs=min(n_processes, n_stacks), backend="loky")(
-        delayed(_train)(plan, [jobs[number] for number in stack], verbose) for stack in stacks
-    )
+    stacks = _parts(order, -(-len(jobs) // max_stack))
     outcomes = [None] * len(jobs)
-    for stack, of_stack in zip(stacks, found):
-        for number, outcome in zip(stack, of_stack):
+    for stack in stacks:
+        found = _train(plan, [jobs[number] for number in stack], verbose)
+        for number, outcome in zip(stack, found):
             outcomes[number] = outcome
     return outcomes
 
