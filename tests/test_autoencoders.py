@@ -14,7 +14,8 @@ from conftest import make_blobs_of_light
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, precision_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
@@ -274,6 +275,45 @@ def test_early_stopping_keeps_the_best_epoch(spots):
     watched = model.history_["valid_log_loss"].dropna().to_numpy()
     assert len(watched) < 200
     assert len(watched) - 1 - watched.argmin() == 3
+
+
+class HeldOutClasses(Callback):
+    """Note the classes of the rows that no step trains on."""
+
+    def on_batch_begin(self, net, batch=None, training=None, **kwargs):
+        if not training:
+            self.seen = batch[1].numpy()
+
+
+class TalkativeHead(LogisticRegression):
+    """Note what was predicted last."""
+
+    said = {}
+
+    def predict(self, X):
+        return self.said.setdefault("classes", super().predict(X))
+
+    def predict_proba(self, X):
+        return self.said.setdefault("probabilities", super().predict_proba(X))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_an_epoch_is_judged_by_the_scores_of_scikit_learn(spots, n_classes):
+    images, _ = spots
+    labels = np.arange(len(images)) % n_classes  # which no image tells
+    held_out = HeldOutClasses()
+    TalkativeHead.said.clear()
+    params = {**QUICK, "pretrain_epochs": 0, "max_epochs": 1, "validation_fraction": 0.3}
+    model = AAEClassifier(
+        head=TalkativeHead(), callbacks=[held_out], early_stopping=True, batch_size=100, **params
+    ).fit(images, labels)
+    found, said = model.history_.iloc[0], TalkativeHead.said
+    average = "binary" if n_classes == 2 else "macro"
+    precision = precision_score(held_out.seen, said["classes"], average=average, zero_division=0)
+    assert_allclose(found["valid_accuracy"], accuracy_score(held_out.seen, said["classes"]))
+    assert_allclose(found["valid_precision"], precision)
+    assert_allclose(found["valid_log_loss"], log_loss(held_out.seen, said["probabilities"]))
+    assert 0 < found["valid_accuracy"] < 1
 
 
 def test_early_stopping_without_a_head_of_its_own(spots):

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.ensemble._base import _set_random_states
-from sklearn.metrics import accuracy_score, log_loss, precision_score
 from sklearn.model_selection import (
     GroupShuffleSplit,
     ShuffleSplit,
@@ -197,16 +196,10 @@ class LatentMonitor(EpochMonitor):
         head = clone(self.head)
         _set_random_states(head, 0)
         head.fit(known, self.train.codes)
-        predicted = head.predict(latents)
-        average = "binary" if len(head.classes_) == 2 else "macro"
         scores["valid_separation"] = centroid_separation(latents, codes)
-        scores["valid_accuracy"] = accuracy_score(codes, predicted)
-        scores["valid_precision"] = precision_score(
-            codes, predicted, average=average, zero_division=0
-        )
+        scores |= _judge_classes(codes, head.predict(latents).astype(int), len(head.classes_))
         if hasattr(head, "predict_proba"):
-            probabilities = head.predict_proba(latents)
-            scores["valid_log_loss"] = log_loss(codes, probabilities, labels=head.classes_)
+            scores["valid_log_loss"] = _log_loss(codes, head.predict_proba(latents))
         return scores
 
     def _is_enough(self):
@@ -219,6 +212,27 @@ class LatentMonitor(EpochMonitor):
             and scores.get("valid_accuracy", 1.0) >= wanted["min_accuracy"]
             and scores.get("valid_precision", 1.0) >= wanted["min_precision"]
         )
+
+
+# As scikit-learn's, whose checks of what they are given would take a quarter of the rule's time.
+
+
+def _judge_classes(codes, predicted, n_classes):
+    """Accuracy and precision: of the second of two classes, else the mean over all."""
+    counts = np.zeros((n_classes, n_classes))
+    np.add.at(counts, (codes, predicted), 1)
+    right = counts.diagonal()
+    precisions = right / counts.sum(0).clip(min=1)
+    return {
+        "valid_accuracy": float(right.sum() / len(codes)),
+        "valid_precision": float(precisions[1] if n_classes == 2 else precisions.mean()),
+    }
+
+
+def _log_loss(codes, probabilities):
+    of_truth = probabilities[np.arange(len(codes)), codes]
+    eps = np.finfo(probabilities.dtype).eps
+    return float(-np.log(of_truth.clip(eps, 1 - eps)).mean())
 
 
 def _some_of_every_class(codes):

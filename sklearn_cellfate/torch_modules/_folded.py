@@ -9,7 +9,7 @@ from functools import singledispatch
 
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from sklearn_cellfate.torch_modules._blocks import (
     Dropout,
@@ -53,7 +53,7 @@ def _(module: nn.Sequential):
         if isinstance(layer, nn.Identity):
             continue
         if layers and isinstance(layer, nn.BatchNorm2d) and isinstance(layers[-1], nn.Conv2d):
-            layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
+            _take_in(layers[-1], layer)
         else:
             layers.append(layer)
     return nn.Sequential(*layers)
@@ -130,6 +130,22 @@ class _FoldedUp(nn.Module):
     def forward(self, x):
         path = self.path(F.interpolate(self.before(x), size=self.size, mode="nearest"))
         return path.add_(F.interpolate(self.skip(x), size=self.size, mode="nearest"))
+
+
+def _take_in(convolution, norm):
+    """Let a folded convolution do what the batch norm behind it does."""
+    take_over(
+        convolution,
+        *fuse_conv_bn_weights(
+            convolution.weight,
+            convolution.bias,
+            norm.running_mean,
+            norm.running_var,
+            norm.eps,
+            norm.weight,
+            norm.bias,
+        ),
+    )
 
 
 def take_over(layer, weight, bias):
