@@ -20,6 +20,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sklearn_cellfate._file_kinds import how_to_read_instead
+
 __all__ = [
     "image_column",
     "image_column_names",
@@ -294,13 +296,13 @@ def _read_file(path, columns):
 
 @contextlib.contextmanager
 def parquet_errors(path):
-    """Say in one line that there is no such file, or what in it cannot be read."""
+    """Say in one line that there is no such file, what it is, or what in it cannot be read."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"no cell table at {str(path)!r}.")
     try:
         yield
     except Exception as error:  # pyarrow, and pandas on its own damaged notes in the file
-        problem = in_one_line(error)
+        problem = how_to_read_instead(path) or in_one_line(error)
         raise ValueError(f"{str(path)!r} is not a readable Parquet file: {problem}") from error
 
 

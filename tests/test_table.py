@@ -16,6 +16,7 @@ from sklearn_cellfate import (
     image_column,
     movie_column,
     read_cells,
+    read_cells_in_parts,
     to_images,
     to_movies,
     write_cells,
@@ -461,6 +462,28 @@ def test_a_file_that_is_no_whole_parquet_file_is_named(damage, table, path):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match=r"cells\.parquet' is not a readable Parquet file"):
         read_cells(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"cell,area,fate\n1,2,dies\n", "it is text, such as a CSV table. write_cells writes"),
+        ("Zelle;Fläche\n".encode() * 99, "it is text, such as a CSV table"),
+        (b"II*\0\x08\0\0\0", "it is a TIFF image. extract_cells"),
+        (b"\x89HDF\r\n\x1a\n", "it is an HDF5 file. extract_cells"),
+        (b"<?xml version='1.0'?><TrackMate/>", "it is XML, such as TrackMate's. extract_cells"),
+        (b"\x93NUMPY\x01\0", "it is a NumPy array. image_column makes a column"),
+        (b"PK\x03\x04", "it is an archive, such as .xlsx"),
+        (b"\x80\x05\x95", "it is a pickle"),
+        (b"\xfe\xed\xfa\xce\0\0", "file: Parquet magic bytes not found"),
+        (b"PAR1 and no more", "file: Parquet magic bytes not found"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_so_and_what_to_do(content, words, path):
+    path.write_bytes(content)
+    for read in (read_cells, lambda path: next(read_cells_in_parts(path))):
+        with pytest.raises(ValueError, match=f"cells\\.parquet' is not a readable .*{words}"):
+            read(path)
 
 
 def unwritable(table):
