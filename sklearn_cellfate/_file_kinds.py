@@ -40,7 +40,7 @@ def how_to_read_instead(path):
     ...     path = pathlib.Path(folder, "cells.csv")
     ...     _ = path.write_text("cell,area,fate")
     ...     how_to_read_instead(path)
-    'it is text, such as a CSV table. write_cells writes a cell table: a pandas data frame with ...'
+    'it is text, such as a CSV table. write_cells writes a cell table: a pandas data frame ...'
     """
     try:
         with open(path, "rb") as file:

@@ -475,7 +475,7 @@ def test_a_file_that_is_no_whole_parquet_file_is_named(damage, table, path):
         (b"\x93NUMPY\x01\0", "it is a NumPy array. image_column makes a column"),
         (b"PK\x03\x04", "it is an archive, such as .xlsx"),
         (b"\x80\x05\x95", "it is a pickle"),
-        (b"\xfe\xed\xfa\xce\0\0", "file: Parquet magic bytes not found"),
+        (b"\xfe\xed\xfa\xce" + bytes(9), "file: Parquet magic bytes not found"),
         (b"PAR1 and no more", "file: Parquet magic bytes not found"),
     ],
 )
