@@ -15,9 +15,11 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_cellfate.persistence._audit import audit
+from sklearn_cellfate.persistence._boosting import check_boosted_trees
 from sklearn_cellfate.persistence._card import make_card
 from sklearn_cellfate.persistence._plain import estimators_in, plain_copy
 from sklearn_cellfate.persistence._seal import ModelFileError, open_sealed, seal
+from sklearn_cellfate.persistence._support_vectors import check_support_vectors
 from sklearn_cellfate.persistence._trees import check_widths
 from sklearn_cellfate.persistence._trusted import type_name
 from sklearn_cellfate.persistence._versions import warn_of_versions
@@ -76,8 +78,10 @@ def save(
 
     Notes
     -----
-    :func:`joblib.dump` works for all estimators of this package, too, and takes any type; open
-    such a file only if you know who wrote it.
+    Of scikit-learn and imbalanced-learn all common classifiers, transformers and samplers can be
+    saved: trees and forests, gradient boosting, nearest neighbours, support vector machines, SMOTE
+    ... Not so gradient boosting that splits by category, and neighbours by a rare metric.
+    :func:`joblib.dump` takes any type; open such a file only if you know who wrote it.
 
     Examples
     --------
@@ -102,12 +106,15 @@ def save(
     path = Path(path)
     _check_request(estimator, path)
     names = {type_name(kind) for kind in trusted}
+    archive = _write_archive(estimator)
     card = make_card(estimator, X, y, scores, names)
-    archive = _write_archive(estimator, card)
+    with ZipFile(archive, "a") as members:
+        members.writestr("card.json", json.dumps(card, indent=2))
     with ZipFile(archive) as members:
         try:
             _refuse_untrusted(members, audit(members, names))
-        except ModelFileError as error:
+            _check_numbers(estimator)
+        except ValueError as error:
             raise TypeError(f"{type(estimator).__name__} cannot be saved: {error}") from error
     with written_whole(path) as partial:
         partial.write_bytes(seal(archive))
@@ -170,7 +177,7 @@ def load(path: str | os.PathLike, *, trusted: Iterable = ()) -> Any:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", InconsistentVersionWarning)  # said already
                 estimator = skops_io.loads(archive.fp.getvalue(), trusted=names)
-            check_widths(estimators_in(estimator))
+            _check_numbers(estimator)
     return estimator
 
 
@@ -213,18 +220,15 @@ def _check_request(estimator, path):
         raise FileNotFoundError(f"there is no folder {str(path.parent)!r} to write into.")
 
 
-def _write_archive(estimator, card):
-    """Return the archive without its checksum; arrays lie in it as they are."""
+def _write_archive(estimator):
+    """Return an archive of the model alone; arrays lie in it as they are."""
     skops_io = _import_skops()
     try:
-        archive = io.BytesIO(skops_io.dumps(plain_copy(estimator)))
+        return io.BytesIO(skops_io.dumps(plain_copy(estimator)))
     except Exception as error:  # whatever a strange object does when it is asked for its state
         raise TypeError(
             f"{type(estimator).__name__} holds something that only a pickle can store: {error}"
         ) from error
-    with ZipFile(archive, "a") as members:
-        members.writestr("card.json", json.dumps(card, indent=2))
-    return archive
 
 
 def _refuse_untrusted(archive, names):
@@ -250,6 +254,14 @@ def _refusing(path):
             f"{str(path)!r} is refused: the model cannot be built from it "
             f"({type(error).__name__}: {error})."
         ) from error
+
+
+def _check_numbers(estimator):
+    """Refuse fitted numbers which compiled code would follow out of their arrays."""
+    estimators = estimators_in(estimator)
+    check_widths(estimators)
+    check_boosted_trees(estimators)
+    check_support_vectors(estimators)
 
 
 def _card_of(archive, path):

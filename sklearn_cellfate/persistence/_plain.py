@@ -1,8 +1,8 @@
 """A copy of a model made of what skops can write: arrays, numbers, text, lists and dicts.
 
 skops writes estimators, arrays and dicts with text for keys. Data frames, dicts with other keys
-(which would come back as text, and False as True), decision trees and requests for metadata get
-stand-ins here.
+(which would come back as text, and False as True), decision trees, trees of neighbours and
+requests for metadata get stand-ins here.
 """
 
 from collections import OrderedDict
@@ -11,13 +11,20 @@ from pathlib import PurePath
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree._tree import Tree
 from sklearn.utils import Bunch
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from sklearn_cellfate.persistence._boosting import StoredPredictor
+from sklearn_cellfate.persistence._neighbors import StoredNeighborTree
 from sklearn_cellfate.persistence._stand_ins import StoredDict, StoredFrame, StoredRequests
 from sklearn_cellfate.persistence._trees import StoredTree
 
+# What is copied attribute by attribute; the scorer of a search holds its estimator.
+WITH_ATTRIBUTES = (BaseEstimator, _BaseScorer, _MultimetricScorer, _PassthroughScorer)
 # Methods whose requests are stored as they are; scikit-learn makes those of the others of them.
 SIMPLE_METHODS = (
     "fit",
@@ -71,7 +78,7 @@ def _copy(value, seen):
     """Copy `value`; `seen` keeps each original beside its copy, so that one stays one."""
     if id(value) in seen:
         return seen[id(value)][1]
-    if isinstance(value, BaseEstimator):
+    if isinstance(value, WITH_ATTRIBUTES):
         copy = object.__new__(type(value))
         seen[id(value)] = value, copy
         # Our networks turn into arrays in __getstate__.
@@ -112,6 +119,10 @@ def _stand_in(value):
         return StoredFrame.of(names, [value[name].to_numpy() for name in names])
     if isinstance(value, Tree):
         return StoredTree.of(value)
+    if isinstance(value, TreePredictor):
+        return StoredPredictor.of(value)
+    if isinstance(value, KDTree | BallTree):
+        return StoredNeighborTree.of(value)
     if isinstance(value, MetadataRequest):
         asked = {method: dict(getattr(value, method).requests) for method in SIMPLE_METHODS}
         return StoredRequests.of(type(value.owner).__name__, asked)

@@ -28,10 +28,12 @@ FUNCTIONS = ("sklearn.metrics", "sklearn.feature_selection")
 STORED = "sklearn_cellfate.persistence"
 BY_ROLE = {
     "ObjectNode": {
+        "imblearn.base.FunctionSampler",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
         "sklearn.compose._column_transformer._RemainderColsList",
         "sklearn.compose._column_transformer.make_column_selector",
+        "sklearn.metrics._scorer._CurveScorer",
         "sklearn.metrics._scorer._MultimetricScorer",
         "sklearn.metrics._scorer._PassthroughScorer",
         "sklearn.metrics._scorer._Scorer",
@@ -44,6 +46,8 @@ BY_ROLE = {
     "DTypeNode": {"numpy.dtype"},
     # Called with arguments from the file: only what checks them.
     "ConstructorFromReduceNode": {
+        f"{STORED}._boosting.StoredPredictor",
+        f"{STORED}._neighbors.StoredNeighborTree",
         f"{STORED}._stand_ins.StoredDict",
         f"{STORED}._stand_ins.StoredFrame",
         f"{STORED}._stand_ins.StoredRequests",
