@@ -1,14 +1,17 @@
 """A cell table that is larger than the memory, part by part."""
 
 import itertools
+import math
 import os
 from collections.abc import Iterator, Sequence
+from numbers import Real
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sklearn_cellfate.table import (
+    check_columns,
     is_image_dtype,
     is_movie_dtype,
     names_held_as_arrow,
@@ -60,8 +63,8 @@ def read_cells_in_parts(
     FileNotFoundError
         If there is no such file, or none in the folder.
     ValueError
-        If it is not a Parquet file, is damaged, or lacks one of `columns`; if the files of a
-        folder do not agree.
+        If it is not a Parquet file, is damaged, or lacks one of `columns`; if `columns` names one
+        twice; if the files of a folder do not agree.
 
     See Also
     --------
@@ -79,8 +82,9 @@ def read_cells_in_parts(
     ...     [len(part) for part in read_cells_in_parts(path, part_bytes=800)]
     [2, 2, 1]
     """
-    if part_bytes < 1:
-        raise ValueError(f"part_bytes must be 1 or more, found {part_bytes!r}.")
+    check_columns(columns)
+    if not isinstance(part_bytes, Real) or not 1 <= part_bytes < math.inf:
+        raise ValueError(f"part_bytes must be a finite number, 1 or more, found {part_bytes!r}.")
     parts = itertools.chain.from_iterable(
         _parts_of_file(file, columns, part_bytes) for file in table_files(path)
     )

@@ -142,7 +142,11 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         "max_patches": [Interval(Integral, 1, None, closed="left"), None],
         "image_shape": ["array-like", None],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [
+            Interval(Integral, None, -1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
     }
 
     def __init__(
@@ -428,6 +432,7 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
 
     def _in_parts(self, images, method, *arguments):
         """Apply `method` to shares of the images, side by side with `n_jobs`."""
+        self._validate_params()  # n_jobs may be another than in fit
         n_parts = min(effective_n_jobs(self.n_jobs), len(images))
         if n_parts == 1:
             return method(images, *arguments)

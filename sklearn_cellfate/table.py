@@ -11,7 +11,7 @@ import os
 import tempfile
 import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -233,19 +233,32 @@ def read_cells(path: str | os.PathLike, columns: Sequence[str] | None = None) ->
     FileNotFoundError
         If there is no such file, or none in the folder.
     ValueError
-        If it is not a Parquet file, is damaged, or lacks one of `columns`; if the files of a
-        folder do not agree.
+        If it is not a Parquet file, is damaged, or lacks one of `columns`; if `columns` names one
+        twice; if the files of a folder do not agree.
 
     See Also
     --------
     read_cells_in_parts : For a table that is larger than the memory.
     """
-    if isinstance(columns, str):
-        raise ValueError(f"columns must be a list of names, found the string {columns!r}.")
+    check_columns(columns)
     files = table_files(path)
     if len(files) == 1:
         return _read_file(files[0], columns)
     return pd.concat([_read_file(file, columns) for file in files])
+
+
+def check_columns(columns):
+    """Refuse what is no list of different names; None means all columns."""
+    if columns is None:
+        return
+    if isinstance(columns, str):
+        raise ValueError(f"columns must be a list of names, found the string {columns!r}.")
+    if not isinstance(columns, Collection):
+        raise ValueError(f"columns must be a list of names, found {columns!r}.")
+    names = list(columns)
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"columns must be different names, found {listing(twice)} repeated.")
 
 
 def table_files(path):

@@ -355,6 +355,20 @@ def test_features_of_all_patches_are_not_held_at_once(monkeypatch):
     assert peak < 8 * 40 * 49 * 1000 / 4  # of the features of all patches
 
 
+@pytest.mark.parametrize("n_jobs", ["2", 1.5, 0])
+def test_n_jobs_is_a_number_of_jobs(n_jobs):
+    images, labels = textures(10)
+    by_pixels = make_pipeline(PixelFeatures(), LogisticRegression())
+    model = PatchClassifier(by_pixels, patch_size=8, n_jobs=n_jobs)
+    message = f"'n_jobs' parameter of PatchClassifier must be .* Got {n_jobs!r} instead"
+    with pytest.raises(ValueError, match=message):
+        model.fit(images, labels)
+    model.set_params(n_jobs=None).fit(images, labels).set_params(n_jobs=n_jobs)
+    for method in (model.predict, model.predict_proba, model.predict_patches):
+        with pytest.raises(ValueError, match=message):
+            method(images)
+
+
 def test_bad_input_is_named():
     images, labels = textures(4)
     model = PatchClassifier(make_pipeline(PixelFeatures(), LogisticRegression()), patch_size=8)

@@ -146,14 +146,35 @@ def test_tables_without_pixels_or_rows_are_one_part(tmp_path):
         pd.testing.assert_frame_equal(part, table)
 
 
+@pytest.mark.parametrize("part_bytes", [0, -1, np.inf, np.nan, "1MB", None])
+def test_part_bytes_is_a_number_of_bytes(part_bytes, tmp_path):
+    path = written(cells(), tmp_path)
+    with pytest.raises(ValueError, match=r"part_bytes must be a finite number, .*, found "):
+        next(read_cells_in_parts(path, part_bytes=part_bytes))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("area", "a list of names, found the string 'area'"),
+        (5, "a list of names, found 5"),
+        ((name for name in ["area"]), "a list of names, found <generator"),
+        (["image", "area", "image", "area"], "different names, found 'image', 'area' repeated"),
+    ],
+)
+def test_columns_are_a_list_of_different_names(columns, message, tmp_path):
+    path = written(cells(), tmp_path)
+    for read in (read_cells, lambda *arguments: next(read_cells_in_parts(*arguments))):
+        with pytest.raises(ValueError, match=f"columns must be {message}"):
+            read(path, columns)
+
+
 def test_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no cell table at .*none.parquet"):
         next(read_cells_in_parts(tmp_path / "none.parquet"))
     path = written(cells(), tmp_path)
     with pytest.raises(ValueError, match=r"cells.parquet' has no column 'size'"):
         next(read_cells_in_parts(path, ["size"]))
-    with pytest.raises(ValueError, match="part_bytes must be 1 or more, found 0"):
-        next(read_cells_in_parts(path, part_bytes=0))
     data = bytearray(path.read_bytes())
     footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
     data[4:footer] = b"\xff" * (footer - 4)
