@@ -31,6 +31,10 @@ __all__ = [
 
 # Pixels looked at along each side of an image to tell how bright it is.
 SAMPLED_SIDE = 32
+# Images looked at, spread over X, to tell how bright a typical one is.
+SAMPLED_IMAGES = 4096
+# Pixels whose smallest and largest are looked for together: so many stay in a processor's cache.
+PIXELS_AT_ONCE = 2**15
 # So many times brighter or darker than all images fitted on is another unit more likely than
 # another exposure; 16-bit counts are 257 times those of 8 bits.
 OTHER_UNIT = 30
@@ -128,8 +132,9 @@ def check_pixel_scale(estimator, X, *, reset):
         dark; or if fractions of 1 are fitted on together with images 100 times as bright.
     """
     images = _pixels_with_a_unit(X)
-    scale, levels = _pixel_scale(images), _pixel_levels(images)
+    scale = _pixel_scale(images)
     if reset:
+        levels = _pixel_levels(images)
         estimator._pixel_scale = scale
         estimator._pixel_levels = (levels.min(), levels.max()) if len(levels) else None
         _warn_of_mixed_units(images)
@@ -140,7 +145,8 @@ def check_pixel_scale(estimator, X, *, reset):
             f"X has pixels that are {scale}, but {type(estimator).__name__} was fitted on pixels "
             f"that are {fitted}; bring both to one scale first."
         )
-    _warn_of_another_unit(estimator, levels)
+    some = None if images is None else images[:: -(-len(images) // SAMPLED_IMAGES)]
+    _warn_of_another_unit(estimator, _pixel_levels(some))
 
 
 def _pixels_with_a_unit(X):
@@ -206,9 +212,20 @@ def _pixel_scale(images):
     whole = images.dtype.kind in "iu" or not any(
         (image != np.trunc(image)).any() for image in images
     )
+    smallest, largest = _extremes(images)
     if whole:
-        return "whole numbers above 1" if images.max() > 1 else None
-    return "fractions of 1" if images.min() >= 0 and images.max() <= 1 else None
+        return "whole numbers above 1" if largest > 1 else None
+    return "fractions of 1" if smallest >= 0 and largest <= 1 else None
+
+
+def _extremes(images):
+    """Smallest and largest pixel, NaN if there is one; memory is read once for both."""
+    n_rows = max(PIXELS_AT_ONCE * len(images) // images.size, 1)
+    extremes = [
+        (part.min(), part.max()) for part in np.split(images, range(n_rows, len(images), n_rows))
+    ]
+    smallest, largest = zip(*extremes)
+    return np.min(smallest), np.max(largest)
 
 
 def complete_labels(y):
@@ -375,9 +392,9 @@ def _refuse_too_large(images, dtype):
 
 def refuse_infinite(images):
     """Raise a ValueError that counts the images with pixels that are no finite numbers."""
-    if images.dtype.kind in "iu":
+    if images.dtype.kind in "iu" or not images.size:
         return
-    if not np.isfinite(np.sum(images, dtype=np.float64)):
+    if not np.isfinite(_extremes(images)).all():
         bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
         if len(bad):
             raise ValueError(

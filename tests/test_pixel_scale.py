@@ -113,6 +113,21 @@ def test_pixels_of_another_unit_are_pointed_out_and_change_nothing(transformer, 
         assert_allclose(np.asarray(transformer.transform(met[:1])), together[:1], rtol=1e-5)
 
 
+def test_of_many_images_some_tell_the_unit():
+    scaler = IntensityScaler().fit(FRACTIONS)
+    many = np.resize(FRACTIONS * 1000, (10_000, 1, 8, 8))
+    with pytest.warns(UserWarning, match="If the unit is another"):
+        scaler.transform(many)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_one_pixel_of_many_that_is_no_number_is_found(bad):
+    images = np.resize(FRACTIONS, (3000, 1, 8, 8))
+    images[2345, 0, 7, 1] = bad
+    with pytest.raises(ValueError, match="1 of 3000 images contain NaN or infinite .* row 2345"):
+        PowerSpectrum(n_bins=3).fit(images)
+
+
 @LEARNS
 def test_a_dim_batch_is_no_other_unit(transformer, recwarn):
     transformer = clone(transformer).fit(COUNTS).transform(COUNTS // 10)

@@ -39,8 +39,8 @@ class BaseImageEstimator(
 
     A subclass builds its net (`_configure_net`, `_make_net`), says how long a whole fit is
     (`_count_epochs`), who watches validation rows (`_make_monitor`), and how pixels are scaled
-    (`_learn_pixel_scale`, `_scale`). If it has more to fit than the network, it does so in
-    `_fit_on_features`.
+    (`_learn_pixel_scale`, `_shift_and_span`). If it has more to fit than the network, it does so
+    in `_fit_on_features`.
     """
 
     _parameter_constraints: dict = {
@@ -74,7 +74,7 @@ class BaseImageEstimator(
             Learned features, float64. With ``augment=True`` the mean over the symmetries of each
             image, so that they do not depend on how a cell happens to lie.
         """
-        return self._encode(self._scale(self._read_images(X)))
+        return self._encode(self._read_images(X), self._shift_and_span())
 
     def _read_images(self, X):
         check_is_fitted(self)
@@ -237,16 +237,30 @@ class BaseImageEstimator(
     def _count_epochs(self):
         return self.max_epochs
 
-    def _encode(self, scaled):
-        """Features of scaled images, the mean over their symmetries with ``augment``."""
-        numbers = symmetries(*scaled.shape[2:]) if self.augment else [0]
+    def _scale(self, images):
+        shift, span = self._shift_and_span()
+        scaled = images - shift
+        scaled /= span
+        return scaled.astype(np.float32, copy=False)
+
+    def _encode(self, images, scale=None):
+        """Features of images, the mean over their symmetries with ``augment``.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, C, H, W), float32
+        scale : tuple of ndarray or None
+            What `_shift_and_span` returns, unless the images are scaled.
+        """
+        numbers = symmetries(*images.shape[2:]) if self.augment else [0]
+        if len(numbers) == 1:
+            return self.net_.encode(images, scale).astype(np.float64)
         # All views of some images together, so that those of one image share a forward pass.
         at_once = max(PASSES_AT_ONCE * self.net_.inference_batch // len(numbers), 1)
         features = []
-        for part in gen_batches(len(scaled), at_once):
-            views = [apply_symmetry(scaled[part], number) for number in numbers]
-            views = views[0] if len(views) == 1 else np.concatenate(views)
-            of_views = self.net_.encode(views).astype(np.float64)
+        for part in gen_batches(len(images), at_once):
+            views = np.concatenate([apply_symmetry(images[part], number) for number in numbers])
+            of_views = self.net_.encode(views, scale).astype(np.float64)
             features.append(of_views.reshape(len(numbers), -1, of_views.shape[1]).mean(axis=0))
         return np.concatenate(features)
 

@@ -224,7 +224,7 @@ class BaseAutoencoder(BaseImageEstimator):
         self.pixel_min_ = np.percentile(darkest, 1, **how)
         self.pixel_max_ = np.percentile(brightest, 99, **how)
 
-    def _scale(self, images):
+    def _shift_and_span(self):
         span = self.pixel_max_ - self.pixel_min_
-        span = np.where(span > 0, span, 1)[:, None, None]
-        return ((images - self.pixel_min_[:, None, None]) / span).astype(np.float32)
+        span = np.where(span > 0, span, 1)
+        return self.pixel_min_[:, None, None], span[:, None, None]

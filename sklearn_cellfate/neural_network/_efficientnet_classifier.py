@@ -274,7 +274,7 @@ class EfficientNetClassifier(BaseImageClassifier):
             Float64; ``n_components`` principal components of them if asked for. With
             ``augment=True`` the mean over the symmetries of each image.
         """
-        features = self._encode(self._scale(self._read_images(X)))
+        features = self._encode(self._read_images(X), self._shift_and_span())
         return features if self.pca_ is None else self.pca_.transform(features)
 
     def predict(self, X):
@@ -328,7 +328,7 @@ class EfficientNetClassifier(BaseImageClassifier):
         return self.net_.module_.n_features if self.pca_ is None else self.pca_.n_components_
 
     def _logits(self, X):
-        features = self._encode(self._scale(self._read_images(X)))
+        features = self._encode(self._read_images(X), self._shift_and_span())
         weight, bias = self.net_.classifier_weights()
         return features @ weight.T + bias
 
@@ -457,10 +457,10 @@ class EfficientNetClassifier(BaseImageClassifier):
         std = np.sqrt(mean(squares))
         self.pixel_std_ = np.where(std > 0, std, 1.0)
 
-    def _scale(self, images):
-        scaled = images - self.pixel_mean_.astype(np.float32)[:, None, None]
-        scaled /= self.pixel_std_.astype(np.float32)[:, None, None]
-        return scaled
+    def _shift_and_span(self):
+        return tuple(
+            part.astype(np.float32)[:, None, None] for part in (self.pixel_mean_, self.pixel_std_)
+        )
 
 
 def load_weights(path):
