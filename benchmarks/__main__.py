@@ -4,7 +4,8 @@
     python -m benchmarks fit preprocessing # some of them
 
 Each file has a place of its own in ``RESULTS.md``, between two comments; what is written by hand
-around them stays. Run it on a machine that does nothing else.
+around them stays. Run it on a machine that does nothing else. Benchmarks that need a GPU are
+skipped where torch finds none, and the run says which and why.
 """
 
 import argparse
@@ -30,7 +31,9 @@ OTHERWISE = {"baseline", "x", "series", "device", "torch"}
 def main():
     """Run what is named on the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=__doc__.splitlines()[0]
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(FILES))
     names = parser.parse_args().names or list(FILES)
@@ -46,7 +49,7 @@ def run(name):
     """Run one file and write what it measured; return whether all of it passed."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        command = [sys.executable, "-m", "pytest", "-q", FILES[name]]
+        command = [sys.executable, "-m", "pytest", "-q", "-rs", FILES[name]]
         passed = subprocess.run([*command, f"--benchmark-json={report}"]).returncode == 0
         measured = json.loads(report.read_text()) if report.exists() else None
     if measured and measured["benchmarks"]:

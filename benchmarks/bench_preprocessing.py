@@ -24,6 +24,7 @@ from sklearn_cellfate.preprocessing import (
     RelativeTimeSampler,
 )
 
+DEVICE = "cpu"
 SIZE, N_CELLS = 20, 2000
 IMAGE_BYTES = 2 * SIZE * SIZE * 4  # read, and written
 
