@@ -10,6 +10,7 @@ from skorch.helper import predefined_split
 
 from sklearn_cellfate.neural_network._batches import EpochBatches
 from sklearn_cellfate.neural_network._checkpoint import Checkpoint
+from sklearn_cellfate.neural_network._device import keep_freed_memory
 from sklearn_cellfate.neural_network._divergence import DivergenceError, check_finite
 from sklearn_cellfate.neural_network._gradients import GradientsMixin
 from sklearn_cellfate.neural_network._net_state import StateMixin
@@ -96,6 +97,11 @@ class BaseNet(GradientsMixin, StateMixin, NeuralNet):
         return len(self.history) - self._first_epoch
 
     # skorch's hooks
+
+    def initialize(self):
+        """Make networks, optimisers and callbacks, and room for what they will compute."""
+        keep_freed_memory()
+        return super().initialize()
 
     @property
     def _default_callbacks(self):

@@ -30,8 +30,8 @@ class GradientsMixin:
             Detached.
         losses : dict of str to Tensor
         """
-        if self._on_cuda and torch.cuda.is_current_stream_capturing():
-            return self._gradients(optimizer, compute)  # nothing is computed yet
+        if not self._memory_may_run_out:
+            return self._gradients(optimizer, compute)
         if not self._recomputes:
             buffers, generators = copy_buffers(self.module_), generator_states(self.device)
             try:
@@ -49,6 +49,12 @@ class GradientsMixin:
                 f"memory of {self.device} is out at batches of {self.batch_size} images, even "
                 "with activations computed twice; use a smaller batch_size."
             ) from error
+
+    @property
+    def _memory_may_run_out(self):
+        """Whether torch would say so; on a CPU the system ends the process, or swaps."""
+        # While a graph is captured, nothing is computed yet.
+        return self._on_cuda and not torch.cuda.is_current_stream_capturing()
 
     def _be_frugal(self, optimizer):
         optimizer.zero_grad()
