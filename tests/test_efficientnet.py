@@ -367,6 +367,41 @@ def test_partial_fit_learns_from_chunks_of_one_batch():
     assert model.score(images[320:], labels[320:]) > 0.9
 
 
+@pytest.mark.parametrize("kind", [EfficientNetClassifier, AAEClassifier])
+def test_chunks_need_not_have_every_class(kind):
+    images, labels = make_blobs_of_light(400)
+    settings = {"pretrain_epochs": 0} if kind is AAEClassifier else {"variant": "tiny"}
+    model = kind(lr=0.003, class_weight={labels[0]: 1.5}, random_state=0, **settings)
+    for start in [*range(0, 320, 40)] * 3:
+        chunk = slice(start, start + 40)
+        model.partial_fit(images[chunk], labels[chunk], classes=np.unique(labels))
+    by_class = np.argsort(labels[:320], kind="stable")
+    for lone in (by_class[-20:], by_class[:20]):
+        assert len(np.unique(labels[lone])) == 1
+        model.partial_fit(images[lone], labels[lone])
+    assert model.predict_proba(images[:3]).shape == (3, 2)
+    if kind is AAEClassifier:  # the head has seen both classes, whatever the last chunk
+        assert model.score(images[320:], labels[320:]) > 0.9
+
+
+def test_the_first_chunk_may_have_one_of_three_classes(spots):
+    images, labels = spots
+    lone = labels == labels[0]
+    model = EfficientNetClassifier("tiny", class_weight="balanced", random_state=0)
+    with pytest.raises(ValueError, match="at least two classes, found .* by `classes`"):
+        model.partial_fit(images[lone], labels[lone])
+    model.partial_fit(images[lone], labels[lone], classes=[*np.unique(labels), "neither"])
+    assert model.predict_proba(images).shape == (len(images), 3)
+    assert_array_equal(model.predict(images[lone]), labels[lone])
+    model.partial_fit(images[~lone], labels[~lone])
+    with pytest.raises(ValueError, match="y has class .*other"):
+        model.partial_fit(images, np.full(len(images), "other"))
+    head = AAEClassifier(pretrain_epochs=0, random_state=0)
+    with pytest.raises(ValueError, match="no call of partial_fit had any of"):
+        head.partial_fit(images[lone], labels[lone], classes=np.unique(labels))
+    assert not hasattr(head, "net_")
+
+
 def test_warm_start_and_partial_fit_go_on(spots):
     images, labels = spots
     model = EfficientNetClassifier(warm_start=True, **QUICK).fit(images, labels)

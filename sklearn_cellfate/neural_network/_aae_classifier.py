@@ -10,8 +10,14 @@ from sklearn.utils.validation import has_fit_parameter
 from sklearn_cellfate.neural_network._base_autoencoder import BaseAutoencoder
 from sklearn_cellfate.neural_network._docs import document
 from sklearn_cellfate.neural_network._image_classifier import BaseImageClassifier
+from sklearn_cellfate.neural_network._rows import TrainingRows
+from sklearn_cellfate.table import listing
 
 __all__ = ["AAEClassifier"]
+
+# Rows of each class that partial_fit keeps for heads of later calls; a line through a few latent
+# features needs no more.
+KEPT_ROWS = 64
 
 
 def _head_has(method):
@@ -35,8 +41,11 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
     latent_dim : int, default=2
         Number of latent features.
     head : classifier, default=None
-        Fitted on the latent features of the training rows (with ``partial_fit`` of the rows of
-        its last call); by default a logistic regression, the published dense softmax layer.
+        Fitted on the latent features of the training rows; by default a logistic regression, the
+        published dense softmax layer. With ``partial_fit`` it is fitted on the rows of the last
+        call, and for classes that it lacks on some of the last call of ``partial_fit`` that had
+        them; the first must have every class. For that it keeps 64 rows of each class, in pickles
+        too.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes: how often an epoch visits their rows, and their weight in the
         head.
@@ -213,7 +222,11 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
     def _make_head(self):
         return super()._make_head() if self.head is None else clone(self.head)
 
-    def _fit_on_features(self, rows, *, whole_fit):
+    def _fit_on_features(self, rows, *, whole_fit, first):
+        if whole_fit:
+            vars(self).pop("_kept", None)
+        else:
+            rows = self._with_rows_of_every_class(rows)
         latents = self._encode(rows.images)
         self.head_ = self._make_head()
         _set_random_states(
@@ -228,3 +241,39 @@ class AAEClassifier(BaseImageClassifier, BaseAutoencoder):
         else:  # weights in steps of a tenth, for heads that take none
             times = np.maximum(1, np.round(10 * rows.visits)).astype(int)
             self.head_.fit(np.repeat(latents, times, axis=0), np.repeat(rows.codes, times))
+
+    def _with_rows_of_every_class(self, rows):
+        """Add rows of earlier calls where classes are absent, and keep some of each for later.
+
+        Images rather than latents, since the encoder goes on learning.
+        """
+        few = _some_of_every_class(rows)
+        if hasattr(self, "_kept"):
+            earlier = TrainingRows(*self._kept, None)
+            earlier = earlier.take(~np.isin(earlier.codes, rows.codes))
+            rows, few = _join(rows, earlier), _join(few, earlier)
+        unknown = np.setdiff1d(np.arange(len(self.classes_)), rows.codes)
+        if len(unknown):
+            raise ValueError(
+                f"the head of {type(self).__name__} needs rows of every class, but no call of "
+                f"partial_fit had any of {listing(self.classes_[unknown])}."
+            )
+        self._kept = few.images, few.codes, few.visits
+        return rows
+
+
+def _some_of_every_class(rows):
+    """Take a few rows of each class, which stand for all of it: with as many visits together."""
+    parts = [np.flatnonzero(rows.codes == code) for code in np.unique(rows.codes)]
+    few = rows.take(np.concatenate([part[:KEPT_ROWS] for part in parts]))
+    for part in parts:
+        mine = few.codes == rows.codes[part[0]]
+        few.visits[mine] *= rows.visits[part].sum() / few.visits[mine].sum()
+    return few
+
+
+def _join(*parts):
+    """Put rows below each other, without their groups."""
+    names = "images", "codes", "visits"
+    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    return TrainingRows(*joined, None)

@@ -146,7 +146,7 @@ class BaseImageEstimator(
                 ended = self._train(rows.take(train), rows.take(held_out), n_epochs, seed)
         self.history_ = self.net_.history_frame()
         self.n_iter_ = len(self.history_)
-        self._fit_on_features(rows, whole_fit=whole_fit or not continued)
+        self._fit_on_features(rows, whole_fit=whole_fit, first=not continued)
         ended()
 
     def _check_checkpoint(self):
@@ -215,7 +215,7 @@ class BaseImageEstimator(
         if checkpoint is not None:
             checkpoint.remove()
 
-    def _fit_on_features(self, rows, *, whole_fit):
+    def _fit_on_features(self, rows, *, whole_fit, first):
         """Fit what stands behind the network, on the scaled rows that it was trained on.
 
         Nothing by default.
@@ -224,7 +224,9 @@ class BaseImageEstimator(
         ----------
         rows : TrainingRows
         whole_fit : bool
-            True in ``fit`` and the first ``partial_fit``, False in every further one.
+            True in ``fit``, False in ``partial_fit``.
+        first : bool
+            Whether the network is new.
         """
 
     def _training_device(self):

@@ -418,8 +418,8 @@ class EfficientNetClassifier(BaseImageClassifier):
     def _make_monitor(self, train, held_out):
         return EpochMonitor(self.n_iter_no_change)
 
-    def _fit_on_features(self, rows, *, whole_fit):
-        if not whole_fit:
+    def _fit_on_features(self, rows, *, whole_fit, first):
+        if not whole_fit and not first:
             return  # components stay those of the first call, so that features keep their meaning
         self.pca_ = None
         if self.n_components is not None:

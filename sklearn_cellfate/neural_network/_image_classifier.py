@@ -2,7 +2,7 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import compute_sample_weight
+from sklearn.utils import compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
@@ -40,6 +40,12 @@ class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
         """
         classes, codes = encode_labels(y, type(self).__name__)
         rows = self._read_rows(X, classes, codes, sample_weight, groups, reset=True)
+        found = np.unique(rows.codes)
+        if len(classes) < 2 or len(found) < len(classes):
+            raise ValueError(
+                f"{type(self).__name__} needs rows of at least two classes and of every class, "
+                f"found {len(found)} class(es) with a positive weight: {listing(classes[found])}."
+            )
         if (
             self.warm_start
             and hasattr(self, "net_")
@@ -62,9 +68,11 @@ class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
         ----------
         {fit}
         y : array-like of shape (n,)
-            Classes; each must come up in every call.
+            Classes; not all need come up in every call. ``class_weight="balanced"`` balances those
+            that do.
         classes : array-like, default=None
-            All classes; by default those in the `y` of the first call.
+            All classes there will be; by default those in the `y` of the first call. Not looked
+            at in later calls.
         {weights}
 
         Returns
@@ -75,6 +83,11 @@ class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
         first = not hasattr(self, "net_")
         known = classes if first else self.classes_
         classes, codes = encode_labels(y, type(self).__name__, known)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes, found {listing(classes)} "
+                "alone; name all there will be by `classes` in the first call of partial_fit."
+            )
         rows = self._read_rows(X, classes, codes, sample_weight, groups, reset=first)
         self.classes_ = classes
         self._fit_rows(rows, classes, n_epochs=1)
@@ -82,16 +95,12 @@ class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
 
     def _read_rows(self, X, classes, codes, sample_weight, groups, *, reset):
         weights = None
-        if self.class_weight is not None:
-            weights = compute_sample_weight(self.class_weight, classes[codes])
+        if self.class_weight == "balanced":
+            weights = compute_sample_weight("balanced", codes)
+        elif self.class_weight is not None:
+            of_class = compute_class_weight(self.class_weight, classes=classes, y=classes)
+            weights = of_class[codes]
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, codes, ensure_non_negative=True)
             weights = sample_weight if weights is None else weights * sample_weight
-        rows = self._arrange(X, codes, weights, groups, reset=reset)
-        found = np.unique(rows.codes)
-        if len(classes) < 2 or len(found) < len(classes):
-            raise ValueError(
-                f"{type(self).__name__} needs rows of at least two classes and of every class, "
-                f"found {len(found)} class(es) with a positive weight: {listing(classes[found])}."
-            )
-        return rows
+        return self._arrange(X, codes, weights, groups, reset=reset)
