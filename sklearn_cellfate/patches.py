@@ -1,6 +1,7 @@
 """PatchClassifier: any image classifier over the patches of large images, scores averaged."""
 
 import hashlib
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -79,8 +80,9 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
     max_patches : int, default=None
         Patches to train on, at most; as many of each image as possible, drawn at random. Which
         they are does not depend on the order of the images. By default as many as half a gigabyte
-        holds, in float32; behind a :class:`~sklearn_cellfate.preprocessing.PatchNormalizer` a
-        network holds them three times while it trains.
+        holds, in float32, and a warning says so where there are more. A network holds them twice
+        while it trains, and three times behind a
+        :class:`~sklearn_cellfate.preprocessing.PatchNormalizer`, unless that has ``copy=False``.
     image_shape : tuple of (int, int, int), default=None
         Channels, height and width into which the rows of a 2-D X fold. None reads a row as a
         ``(1, 1, n_features)`` image.
@@ -104,6 +106,8 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         Standard deviation of each channel up to which a patch is blank, in the unit of the pixels.
     n_patches_ : int
         Patches trained on.
+    n_patches_found_ : int
+        Patches of the training images that count, from which those were drawn.
     image_shape_ : tuple of (int, int, int)
         Channels, height and width of the images fitted on.
     n_features_in_ : int
@@ -115,6 +119,11 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
     ------
     ValueError
         If a patch is larger than the images, or X is no valid container of images.
+
+    Warns
+    -----
+    UserWarning
+        If there are more patches than the default of `max_patches` trains on.
 
     Examples
     --------
@@ -203,8 +212,16 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         self._lay_grid()
         spread = np.stack([self._spread(image) for image in images])
         self.blank_std_ = self.min_std * np.median(spread, axis=(0, 1))
-        rows, patches = self._draw(images, self._count(spread))
-        self.n_patches_ = len(rows)
+        counts = self._count(spread)
+        rows, patches = self._draw(images, counts)
+        self.n_patches_, self.n_patches_found_ = len(rows), int(counts.sum())
+        if self.max_patches is None and self.n_patches_ < self.n_patches_found_:
+            warnings.warn(
+                f"{self.n_patches_} of {self.n_patches_found_} patches are trained on, as many as "
+                "half a gigabyte holds, drawn evenly from the images; set max_patches to choose "
+                "how many.",
+                stacklevel=4,
+            )
         passed = {"groups": groups[rows]}
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, images, ensure_non_negative=True)

@@ -33,6 +33,17 @@ def images():
     return (gain * pixels + offset).astype(np.float32)
 
 
+@EACH
+def test_without_a_copy_the_result_lies_where_the_pixels_were(images, method):
+    expected = PatchNormalizer(method).fit_transform(images)
+    given = images.copy()
+    written = PatchNormalizer(method, copy=False).fit_transform(given)
+    assert np.shares_memory(written, given)
+    assert_array_equal(written, expected)
+    images.setflags(write=False)
+    assert_array_equal(PatchNormalizer(method, copy=False).fit_transform(images), expected)
+
+
 # Each patch by itself
 
 

@@ -1,6 +1,7 @@
 """PatchClassifier: where patches lie, which count, what an image's patches add up to."""
 
 import tracemalloc
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -132,6 +133,29 @@ def test_images_share_a_limit_of_patches_evenly():
     assert drawn.sum() == 20 and set(drawn) == {3, 4}
     again = fitted(images, labels, patch_size=4, max_patches=20, random_state=0)
     assert_array_equal(again.estimator_.X_, model.estimator_.X_)
+
+
+def test_a_default_limit_that_leaves_patches_out_is_said(monkeypatch):
+    monkeypatch.setattr("sklearn_cellfate.patches.TRAINING_BYTES", 4 * 16 * 20)  # 20 patches
+    images, labels = corners_of_patches(4, 40, n=6)
+    with pytest.warns(UserWarning, match="20 of 60 patches are trained on.* set max_patches"):
+        model = fitted(images, labels, patch_size=4, random_state=0)
+    assert (model.n_patches_, model.n_patches_found_) == (20, 60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fitted(images, labels, patch_size=4, max_patches=20).n_patches_found_ == 60
+        assert fitted(images[:2], labels[:2], patch_size=4).n_patches_ == 20
+
+
+def test_constant_patches_are_those_that_normalization_makes_zero():
+    images, labels = corners_of_patches(4, 16)
+    steps = np.array([0, 1e-8, 1e-4, 1])[:, None, None] * np.eye(4)
+    images[1] = 5 + np.concatenate(list(steps), axis=1)
+    model = fitted(images, labels, patch_size=4, stride=4)
+    normalized = PatchNormalizer().fit_transform(images.reshape(2, 4, 4, 4).swapaxes(1, 2))
+    zero = ~normalized.any(axis=(2, 3))
+    assert_array_equal(np.isnan(model.predict_patches(images)[:, 0, :, 0]), zero)
+    assert zero.sum() == 2
 
 
 def test_patches_drawn_do_not_depend_on_the_order_of_the_images():

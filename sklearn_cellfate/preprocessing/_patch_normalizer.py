@@ -36,6 +36,10 @@ class PatchNormalizer(PixelTransformer):
     image_shape : tuple of (channels, height, width), default=None
         How each row of a 2-D X folds into an image. By default all columns of a 2-D X are pixels
         of one channel.
+    copy : bool, default=True
+        False writes the result over X where that is possible (float32 pixels that may be written
+        to), and spares its memory; for X that nobody needs again, such as the patches that
+        :class:`~sklearn_cellfate.patches.PatchClassifier` cuts.
 
     Attributes
     ----------
@@ -79,13 +83,15 @@ class PatchNormalizer(PixelTransformer):
     _parameter_constraints: dict = {
         "method": [StrOptions({"patch", "robust", "dataset"})],
         "image_shape": ["array-like", None],
+        "copy": ["boolean"],
     }
 
     _learned_in_pixel_units = ("mean_", "scale_")
 
-    def __init__(self, method="patch", *, image_shape=None):
+    def __init__(self, method="patch", *, image_shape=None, copy=True):
         self.method = method
         self.image_shape = image_shape
+        self.copy = copy
 
     def _fit_images(self, images):
         if self.method == "dataset":
@@ -99,7 +105,8 @@ class PatchNormalizer(PixelTransformer):
     def _transform_images(self, images):
         n, channels, height, width = images.shape
         patches = images.reshape(n * channels, height * width)
-        normalized = np.empty_like(patches)
+        in_place = not self.copy and patches.flags.writeable
+        normalized = patches if in_place else np.empty_like(patches)
         n_at_once = max(1, PIXELS_AT_ONCE // patches.shape[1])
         for start in range(0, len(patches), n_at_once):
             rows = slice(start, start + n_at_once)
