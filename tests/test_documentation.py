@@ -192,6 +192,12 @@ def test_the_page_of_versions_names_every_lower_bound():
     assert told == dict(each.split(">=") for each in dependencies)
 
 
+def test_pages_need_no_network():
+    """Formulas would ask for a script on another machine."""
+    sources = [*DOCS.rglob("*.rst"), *(ROOT / "sklearn_cellfate").rglob("*.py")]
+    assert not [path for path in sources if ":math:" in path.read_text(encoding="utf-8")]
+
+
 def test_the_package_says_that_it_has_types():
     assert (ROOT / "sklearn_cellfate" / "py.typed").is_file()
 

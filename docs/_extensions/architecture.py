@@ -1,6 +1,7 @@
 """The figure of the architecture, drawn from the imports in the code itself.
 
-``python docs/_extensions/architecture.py figure.svg`` draws it alone.
+``python docs/_extensions/architecture.py folder`` draws it alone: ``parts.svg``, and for phones
+``parts-narrow.svg``, which says the names but not what they are for.
 """
 
 import ast
@@ -71,8 +72,13 @@ def layers(graph):
     return order
 
 
-def figure():
+def figure(narrow=False):
     """Draw the parts as rows, and a line from each part to those that it imports.
+
+    Parameters
+    ----------
+    narrow : bool, default=False
+        Leave out what the parts are for.
 
     Returns
     -------
@@ -88,12 +94,13 @@ def figure():
             lines.append(_lines_from(name, used, row, lanes))
             lanes += 1
     start = LEFT + NAME_WIDTH + LANE * (lanes + 1)
-    boxes = [_box(name, about[name], row[name], start) for name in order]
+    boxes = [_box(name, "" if narrow else about[name], row[name], start) for name in order]
+    width = start if narrow else WIDTH
     height = TOP + ROW * len(order)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="14">'
-        f'<rect width="{WIDTH}" height="{height}" fill="white"/>{"".join(boxes + lines)}</svg>'
+        f'<rect width="{width}" height="{height}" fill="white"/>{"".join(boxes + lines)}</svg>'
     )
 
 
@@ -136,25 +143,25 @@ def _modules(node):
     return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
-def write_figure(path):
-    """Write the figure, if it is not there yet just so.
+def write_figures(folder):
+    """Write both forms of the figure, if they are not there yet just so.
 
     Parameters
     ----------
-    path : Path
+    folder : Path
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.read_text(encoding="utf-8") != figure():
-        path.write_text(figure(), encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, narrow in (("parts.svg", False), ("parts-narrow.svg", True)):
+        path, drawn = folder / name, figure(narrow)
+        if not path.exists() or path.read_text(encoding="utf-8") != drawn:
+            path.write_text(drawn, encoding="utf-8")
 
 
 def setup(app):
-    """Draw it before Sphinx looks for it."""
-    app.connect(
-        "builder-inited", lambda app: write_figure(Path(app.srcdir) / "generated/parts.svg")
-    )
+    """Draw them before Sphinx looks for them."""
+    app.connect("builder-inited", lambda app: write_figures(Path(app.srcdir) / "generated"))
     return {"parallel_read_safe": True}
 
 
 if __name__ == "__main__":
-    write_figure(Path(sys.argv[1]))
+    write_figures(Path(sys.argv[1]))

@@ -12,13 +12,12 @@ __all__ = [
 
 
 def supervised_contrastive_loss(latents, labels, temperature=0.5, form="in"):
-    r"""Pull cells of one class together on the unit sphere and push the others away.
+    """Pull cells of one class together on the unit sphere and push the others away.
 
-    With similarities :math:`s_{ia} = z_i \cdot z_a / \tau` of normalised latents, ``"in"`` is
-    the mean over anchors *i* of
-    :math:`-\log (\sum_{p} e^{s_{ip}} / \sum_{a \neq i} e^{s_{ia}})`
-    over the positives *p*, the other cells of the anchor's class, and ``"out"`` the mean of
-    :math:`-\frac{1}{|P|} \sum_p \log (e^{s_{ip}} / \sum_{a \neq i} e^{s_{ia}})`.
+    Of an anchor let ``w`` be the exponential of its similarity to each other cell, the cosine of
+    their latents over `temperature`, and positives the cells of its class. Then ``"in"`` is the
+    mean over anchors of ``-log(w[positives].sum() / w.sum())``, and ``"out"`` that of
+    ``-log(w[positives] / w.sum()).mean()``.
 
     Parameters
     ----------
