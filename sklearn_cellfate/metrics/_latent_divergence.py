@@ -21,8 +21,8 @@ def latent_kl_divergence(
         At least two rows, and more than `n_neighbors` with ``method="neighbors"``.
     method : {"gaussian", "neighbors"}, default="gaussian"
         - ``"gaussian"`` takes each feature as Gaussian with its own mean and variance:
-          ``(variance + mean ** 2 - 1 - log(variance)) / 2``. It sees a wrong mean or scale from few
-          rows, but no wrong shape.
+          ``(variance + mean ** 2 - 1 - log(variance)) / 2``. It sees a wrong mean or scale from
+          few rows, but no wrong shape.
         - ``"neighbors"`` estimates the density at each row from the distance to its nearest
           neighbours [1]_ [2]_. It sees two humps and gaps as well, and scatters more: by 0.06 for
           100 normal rows and 0.02 for 1000, so that it may fall a little below 0.
