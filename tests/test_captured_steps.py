@@ -6,6 +6,7 @@ were, and does nothing while it captures.
 """
 
 import contextlib
+import contextlib
 import pickle
 import warnings
 
