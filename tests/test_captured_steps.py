@@ -6,7 +6,6 @@ were, and does nothing while it captures.
 """
 
 import contextlib
-import contextlib
 import pickle
 import warnings
 
@@ -75,9 +74,10 @@ def without_versions(function):
         for network in ([] if net is None else net.networks.values())
         for tensor in (*network.parameters(), *network.buffers())
     ]
-    versions = [tensor._version for tensor in tensors]
-    yield
-    torch._C._autograd._unsafe_set_version_counter(tensors, versions)
+    with contextlib.ExitStack() as kept:
+        for tensor in tensors:
+            kept.enter_context(torch.autograd._unsafe_preserve_version_counter(tensor))
+        yield
 
 
 @pytest.fixture
