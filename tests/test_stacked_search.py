@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import pickle
+import platform
 import re
 import warnings
 
@@ -441,3 +442,20 @@ def test_max_stack_is_checked(max_stack):
 def test_n_jobs_is_checked(n_jobs):
     with pytest.raises(ValueError, match=f"'n_jobs' parameter .* Got {n_jobs!r}"):
         stacked_cross_validate(AAEClassifier(), *cells(), n_jobs=n_jobs)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs the GNU C library")
+def test_memory_of_a_step_is_there_for_the_next():
+    resource = pytest.importorskip("resource")
+    images, fate = cells(n=120, side=20)
+    aae = AAEClassifier(random_state=0, pretrain_epochs=1, max_epochs=5, batch_size=30)
+    folds = [(np.arange(start, 120), np.arange(start + 1)) for start in range(4)]
+
+    def count_new_pages(n_epochs):
+        aae.set_params(max_epochs=n_epochs)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        stacked_cross_validate(aae, images, fate, cv=folds)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    count_new_pages(1)
+    assert count_new_pages(7) < 2 * count_new_pages(1)

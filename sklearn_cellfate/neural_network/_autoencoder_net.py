@@ -60,7 +60,7 @@ class AdversarialAutoencoderNet(BaseNet):
         self.real_label = real_label
         self.fake_label = fake_label
         self.augment = augment
-        self._folded, self._steps = {}, None
+        self._folded, self._steps, self._held_out_latents = {}, None, []
         super().__init__(module, criterion, **kwargs)
 
     @property
@@ -138,7 +138,12 @@ class AdversarialAutoencoderNet(BaseNet):
         """Losses of held-out rows."""
         latents, losses = self._autoencoder_losses(*batch)
         losses["discriminator"] = self._discriminator_loss(latents)
+        self._held_out_latents.append(latents)
         return losses
+
+    def held_out_latents(self):
+        """Give the latents of the held-out rows, as the epoch under way has computed them."""
+        return torch.cat(self._held_out_latents).cpu().numpy()
 
     def decode(self, latents):
         """Scaled images of latents, ``(n, C, H, W)`` float32."""
@@ -159,6 +164,8 @@ class AdversarialAutoencoderNet(BaseNet):
     def _run_batches(self, iterator, training, step_fn, **fit_params):
         if training:
             self._folded.clear()  # a graph changes weights and leaves their versions as they were
+        else:
+            self._held_out_latents = []
         if not (training and self._captures_steps):
             return super()._run_batches(iterator, training, step_fn, **fit_params)
         if self._steps is None:

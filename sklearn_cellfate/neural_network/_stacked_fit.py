@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from sklearn_cellfate.neural_network._batches import EpochBatches
 from sklearn_cellfate.neural_network._captured_step import Graphs
 from sklearn_cellfate.neural_network._device import seeded
+from sklearn_cellfate.neural_network._kept_memory import memory_kept
 from sklearn_cellfate.neural_network._schedule import lr_factor
 from sklearn_cellfate.neural_network._stacked_adam import StackedAdam
 from sklearn_cellfate.neural_network._stacked_job import StackedOutcome
@@ -34,7 +35,8 @@ def train_stack(plan, jobs, *, verbose=False):
     -------
     outcomes : list of StackedOutcome
     """
-    return _Training(plan, jobs).run(verbose)
+    with memory_kept():
+        return _Training(plan, jobs).run(verbose)
 
 
 class _Training:

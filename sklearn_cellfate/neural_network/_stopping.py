@@ -176,8 +176,6 @@ class LatentMonitor(EpochMonitor):
             train = train.take(_some_of_every_class(train.codes))
         self.train, self.held_out, self.head = train, held_out, head
         self.criteria, self.min_epochs = criteria, min_epochs
-        sides = [held_out] if head is None else [train, held_out]
-        self._images = np.concatenate([side.images for side in sides])  # for one call an epoch
 
     def _watch(self, net):
         with torch.random.fork_rng(devices=[]):
@@ -187,15 +185,14 @@ class LatentMonitor(EpochMonitor):
         return self.scores_.get("valid_log_loss", net.history[-1, "valid_loss"])
 
     def _score(self, net):
-        n_train = 0 if self.head is None else len(self.train.images)
-        known, latents = np.split(net.encode(self._images).astype(np.float64), [n_train])
+        latents = net.held_out_latents().astype(np.float64)
         scores = {"valid_kl": float(latent_kl_divergence(latents).max())}
         if self.head is None:
             return scores
         codes = self.held_out.codes
         head = clone(self.head)
         _set_random_states(head, 0)
-        head.fit(known, self.train.codes)
+        head.fit(net.encode(self.train.images).astype(np.float64), self.train.codes)
         scores["valid_separation"] = centroid_separation(latents, codes)
         scores |= _judge_classes(codes, head.predict(latents).astype(int), len(head.classes_))
         if hasattr(head, "predict_proba"):
