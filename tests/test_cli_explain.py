@@ -131,6 +131,7 @@ def test_a_missing_package_is_named_with_its_extra(files, tmp_path, capsys, monk
     assert run("explain", *files, "-o", tmp_path / "why") == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and 'pip install "sklearn-cellfate[lrp]"' in error
+    assert "--method lrp needs zennit" in error and "--method gradient needs nothing" in error
 
 
 def test_a_table_without_the_images_is_refused(files, cells, tmp_path, capsys):

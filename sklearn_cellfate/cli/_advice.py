@@ -5,7 +5,7 @@ import re
 # Arguments of functions that the command has an option for.
 OPTIONS = (
     *("axes", "dataset", "pixel_size", "units", "first_frame"),
-    *("label_column", "min_daughters", "min_frames"),
+    *("label_column", "min_daughters", "min_frames", "method"),
 )
 VALUE = r"""(?:'[^']*'|"[^"]*"|\.\.\.|[\w.]*\w)"""
 

@@ -55,7 +55,8 @@ def check_settings(method, composite=None, *, random_state=None, **others):
     package = PACKAGES.get(method)
     if package is not None and find_spec(package) is None:
         raise ImportError(
-            f'method={method!r} needs {package}: pip install "sklearn-cellfate[lrp]"'
+            f'method={method!r} needs {package}: pip install "sklearn-cellfate[lrp]"; '
+            "method='gradient' needs nothing more."
         )
     settings = Settings(method, composite, **others)
     if method != "smoothgrad":
