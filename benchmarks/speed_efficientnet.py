@@ -8,11 +8,9 @@ both:
     python benchmarks/speed_efficientnet.py
     python benchmarks/speed_efficientnet.py --variant s --size 300 --images 2048 --batch 128
 
-On Linux without a GPU the C library may give memory back to the system after a step and fault it
-in again in the next, in one loop and not in the other by chance: up to a fifth of a step. Neither
-pays for that where it may keep what it has:
-
-    export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296
+The loop runs some epochs before, too: with the C library of Linux as it starts, which gives memory
+back to the system after a step and faults it in again in the next. The first network of a process
+teaches it otherwise (``keep_freed_memory``), and what the loop gains by that is printed.
 
 Prints images a second of each, their ratio, and the share of the card's bfloat16 peak that the
 convolutions' arithmetic makes, where --peak-tflops says what the peak is.
@@ -24,6 +22,7 @@ import time
 import numpy as np
 import torch
 from skorch.callbacks import Callback
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -35,6 +34,7 @@ class HandWrittenLoop:
     """A plain training loop, with everything that is known to help."""
 
     def __init__(self, images, labels, variant, batch_size, device):
+        """Standardise pixels and build the network."""
         self.device = device
         self.on_cuda = device.type == "cuda"
         self.layout = torch.channels_last if self.on_cuda else torch.contiguous_format
@@ -42,7 +42,8 @@ class HandWrittenLoop:
             device, memory_format=self.layout
         )
         self.optimizer = torch.optim.AdamW(self.network.parameters(), 1e-3, fused=True)
-        self.images = torch.from_numpy(images).to(device)
+        mean, std = (find((0, 2, 3), keepdims=True) for find in (images.mean, images.std))
+        self.images = torch.from_numpy((images - mean) / std).to(device)
         self.labels = torch.from_numpy(labels).to(device)
         self.batch_size = batch_size
 
@@ -51,9 +52,8 @@ class HandWrittenLoop:
         self.network.train()
         self._wait()
         started = time.perf_counter()
-        order = torch.randperm(len(self.images)).to(self.device)
-        for rows in torch.tensor_split(order, len(order) // self.batch_size):
-            images = random_symmetries(self.images[rows]).contiguous(memory_format=self.layout)
+        for rows in self._batches():
+            images = self._augmented(rows)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.on_cuda):
                 logits = self.network(images)
             loss = F.cross_entropy(logits.float(), self.labels[rows], label_smoothing=0.1)
@@ -63,6 +63,32 @@ class HandWrittenLoop:
             self.optimizer.step()
         self._wait()
         return time.perf_counter() - started
+
+    @torch.no_grad()
+    def settle(self):
+        """Average the statistics of batch norm over an epoch; returns seconds.
+
+        What an estimator does at the end of a fit, since running means trail behind the weights.
+        """
+        started = time.perf_counter()
+        self.network.eval()
+        norms = [part for part in self.network.modules() if isinstance(part, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.train().reset_running_stats()
+            norm.momentum = None
+        for rows in self._batches():
+            self.network(self._augmented(rows))
+        for norm in norms:
+            norm.momentum = 0.1
+        self._wait()
+        return time.perf_counter() - started
+
+    def _batches(self):
+        order = torch.randperm(len(self.images)).to(self.device)
+        return torch.tensor_split(order, len(order) // self.batch_size)
+
+    def _augmented(self, rows):
+        return random_symmetries(self.images[rows]).contiguous(memory_format=self.layout)
 
     def _wait(self):
         if self.on_cuda:
@@ -115,6 +141,7 @@ def main():
     labels = np.arange(options.images) % 2
     loop = HandWrittenLoop(images, labels, options.variant, options.batch, device)
     flops = count_training_flops(loop.network, loop.images[:2])
+    before = np.median([loop.epoch() for _ in range(options.epochs)])
     timer = AlternateEpochs(loop)
     EfficientNetClassifier(
         options.variant,
@@ -129,6 +156,7 @@ def main():
     print(f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"EfficientNet-V2-{options.variant}, {options.size} px, batch {options.batch}")
     print(f"estimator {options.images / mine:.0f} images/s, loop {options.images / theirs:.0f}")
+    print(f"loop before, with the C library as it starts: {options.images / before:.0f}")
     print(f"ratio {theirs / mine:.3f}, {flops / 1e9:.2f} GFLOP an image")
     if options.peak_tflops:
         share = options.images / mine * flops / (options.peak_tflops * 1e12)

@@ -1,6 +1,10 @@
 """EfficientNetClassifier: the contract of X and y, weights from elsewhere, freezing, pickling."""
 
+import os
 import pickle
+import platform
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -14,7 +18,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from torchvision.models import efficientnet_v2_s
 
 from sklearn_cellfate import image_column
-from sklearn_cellfate.neural_network import AAEClassifier, EfficientNetClassifier
+from sklearn_cellfate.neural_network import (
+    AAEClassifier,
+    EfficientNetClassifier,
+    _efficientnet_net,
+)
 from sklearn_cellfate.neural_network._efficientnet_net import random_light
 from sklearn_cellfate.patches import PatchClassifier
 from sklearn_cellfate.torch_modules import EfficientNetV2
@@ -33,6 +41,15 @@ def test_tiny_separates_what_the_mean_pixel_cannot():
     images, labels = make_blobs_of_light(160)
     model = EfficientNetClassifier(**ENOUGH).fit(images[:80], labels[:80])
     assert model.score(images[80:], labels[80:]) > 0.9
+
+
+def test_few_batches_settle_batch_norm(monkeypatch):
+    monkeypatch.setattr(_efficientnet_net, "SETTLING_BATCHES", 3)
+    images, labels = make_blobs_of_light(240)
+    model = EfficientNetClassifier(batch_size=16, **ENOUGH).fit(images[:160], labels[:160])
+    norms = [m for m in model.net_.module_.modules() if hasattr(m, "num_batches_tracked")]
+    assert {int(norm.num_batches_tracked) for norm in norms} == {3}
+    assert model.score(images[160:], labels[160:]) > 0.9
 
 
 def test_three_classes_several_channels_and_sides_that_differ():
@@ -496,6 +513,24 @@ def test_training_holds_its_rows_once(kind):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1.6 * images.nbytes
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_what_a_step_frees_stays_with_the_process():
+    code = """
+import resource, numpy as np, torch
+from sklearn_cellfate.neural_network import EfficientNetClassifier
+def count_faults():  # of a step that needs 48 MB in blocks of 12
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [torch.ones(3 * 2**20) for _ in range(4)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+first = [count_faults() for _ in range(4)]
+EfficientNetClassifier("tiny", max_epochs=0).fit(np.arange(8.0).reshape(2, 2, 2), [0, 1])
+print(min(first), min(count_faults() for _ in range(4)))
+"""
+    plain = {name: value for name, value in os.environ.items() if "MALLOC" not in name}
+    first, then = subprocess.check_output([sys.executable, "-c", code], env=plain).split()
+    assert int(first) > 5000 and int(then) < 100
 
 
 def test_same_seed_same_bits_and_global_generators_untouched(spots):
