@@ -10,9 +10,9 @@ from skorch.helper import predefined_split
 
 from sklearn_cellfate.neural_network._batches import EpochBatches
 from sklearn_cellfate.neural_network._checkpoint import Checkpoint
-from sklearn_cellfate.neural_network._device import keep_freed_memory
 from sklearn_cellfate.neural_network._divergence import DivergenceError, check_finite
 from sklearn_cellfate.neural_network._gradients import GradientsMixin
+from sklearn_cellfate.neural_network._kept_memory import keep_freed_memory
 from sklearn_cellfate.neural_network._net_state import StateMixin
 from sklearn_cellfate.neural_network._passes import apply_in_passes
 from sklearn_cellfate.neural_network._progress import ProgressBar

@@ -14,26 +14,10 @@ __all__ = [
     "available_device",
     "drawing_alone",
     "generator_states",
-    "keep_freed_memory",
     "resolve_device",
     "seeded",
     "set_generator_states",
 ]
-
-# The largest block from which glibc learns, with room for its header and whole pages.
-LARGEST_LESSON = 2**25 - 2**14
-
-
-def keep_freed_memory():
-    """Let the C library of Linux keep what a step frees for the next step, up to 64 MB.
-
-    At first glibc gives large blocks back to the system as they are freed, and the next step waits
-    while they are faulted in again, page by page: up to a fifth of a step on small images. Of
-    every larger block that is freed it learns to keep such, up to 32 MB, and twice as much at the
-    end of its heap. So one that is never touched spares a process the slow beginning. Where
-    ``MALLOC_TRIM_THRESHOLD_`` and the like say how much to keep, it learns nothing.
-    """
-    torch.empty(LARGEST_LESSON, dtype=torch.uint8)
 
 
 def resolve_device(device):
