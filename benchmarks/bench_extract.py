@@ -42,7 +42,7 @@ def movie(request, tmp_path_factory):
 
 @pytest.fixture
 def measure(benchmark, movie):
-    """Time a function of the movie, and say how many crops and bytes of planes a second."""
+    """Time a function of the movie, and say how many crops and MB of planes a second."""
     name, files = movie
 
     def run(function, with_labels):
@@ -51,7 +51,7 @@ def measure(benchmark, movie):
         benchmark.pedantic(function, (files, with_labels), rounds=9, warmup_rounds=1)
         seconds = benchmark.stats.stats.min
         benchmark.extra_info["crops_per_s"] = len(files.tracks) / seconds
-        benchmark.extra_info["bytes_per_s"] = n_planes * 2 * 1024**2 / seconds
+        benchmark.extra_info["MB_per_s"] = n_planes * 2 * 1024**2 / seconds / 1e6
         if function is read:
             benchmark.extra_info["baseline"] = True
 

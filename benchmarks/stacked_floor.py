@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sklearn_cellfate.neural_network._stacked_fit import train_stack
 from sklearn_cellfate.neural_network._stacked_net import describe_fit, training_handled_by
 
+CPU = torch.device("cpu")
 N_STEPS = 10  # an epoch
 PARTS = {
     "convolutions": ("convolution",),
@@ -37,8 +38,8 @@ def main():
     """Print a line a number of networks, then the parts."""
     torch.set_num_threads(1)
     matrix, data = torch.ones(1024, 1024), torch.ones(2, 2**25)
-    flops_a_second = 2 * 1024**3 / best_seconds(lambda: torch.mm(matrix, matrix), "cpu")
-    bytes_a_second = data.nbytes / best_seconds(lambda: data[0].copy_(data[1]), "cpu")
+    flops_a_second = 2 * 1024**3 / best_seconds(lambda: torch.mm(matrix, matrix), CPU)
+    bytes_a_second = data.nbytes / best_seconds(lambda: data[0].copy_(data[1]), CPU)
     print(f"{flops_a_second / 1e9:.0f} GFLOP/s, {bytes_a_second / 1e9:.0f} GB/s")
     for n_networks in (1, 8, 32):
         plan, jobs = describe(n_networks)
