@@ -72,7 +72,7 @@ html_css_files = ["pages.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_sidebars = {
-    page: [] for page in ("index", "validity", "neighbours", "versions", "contributing")
+    page: [] for page in "index validity neighbours hostile_input versions contributing".split()
 }
 html_theme_options = {
     "navbar_align": "left",
