@@ -29,6 +29,8 @@ __all__ = [
     "without_masks",
 ]
 
+# What pixels may be, as far as they say.
+COUNTS, FRACTIONS = "whole numbers above 1", "fractions of 1"
 # Pixels looked at along each side of an image to tell how bright it is.
 SAMPLED_SIDE = 32
 # Images looked at, spread over X, to tell how bright a typical one is.
@@ -132,15 +134,17 @@ def check_pixel_scale(estimator, X, *, reset):
         dark; or if fractions of 1 are fitted on together with images 100 times as bright.
     """
     images = _pixels_with_a_unit(X)
-    scale = _pixel_scale(images)
     if reset:
         levels = _pixel_levels(images)
-        estimator._pixel_scale = scale
+        estimator._pixel_scale = _pixel_scale(images)
         estimator._pixel_levels = (levels.min(), levels.max()) if len(levels) else None
         _warn_of_mixed_units(images)
         return
     fitted = estimator._pixel_scale
-    if scale and fitted and scale != fitted:
+    # What is not whole is no counts, what is whole no fractions: most often no more is asked.
+    may_differ = fitted and images is not None and _is_whole(images) != (fitted == COUNTS)
+    scale = _pixel_scale(images) if may_differ else fitted
+    if scale and scale != fitted:
         raise ValueError(
             f"X has pixels that are {scale}, but {type(estimator).__name__} was fitted on pixels "
             f"that are {fitted}; bring both to one scale first."
@@ -208,14 +212,17 @@ def _warn_of_mixed_units(images):
 def _pixel_scale(images):
     if images is None:
         return None
-    # Image by image: the first with fractions says it, and memory stays small.
-    whole = images.dtype.kind in "iu" or not any(
+    smallest, largest = _extremes(images)
+    if _is_whole(images):
+        return COUNTS if largest > 1 else None
+    return FRACTIONS if smallest >= 0 and largest <= 1 else None
+
+
+def _is_whole(images):
+    """Whether all pixels are whole numbers; the first image with fractions says no."""
+    return images.dtype.kind in "iu" or not any(
         (image != np.trunc(image)).any() for image in images
     )
-    smallest, largest = _extremes(images)
-    if whole:
-        return "whole numbers above 1" if largest > 1 else None
-    return "fractions of 1" if smallest >= 0 and largest <= 1 else None
 
 
 def _extremes(images):
