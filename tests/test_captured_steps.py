@@ -302,3 +302,20 @@ def test_on_a_gpu_captured_steps_give_the_losses_of_single_operations(monkeypatc
         alone.history_["train_reconstruction"],
         rtol=0.05,
     )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_a_captured_program_gives_the_losses_of_single_operations(monkeypatch):
+    model = AAEClassifier(**SETTINGS, noise_std=0, dropout=0, device="cuda")
+    options = {"cv": 2, "return_estimator": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # as where steps cannot be captured
+        captured = stacked_cross_validate(model, *cells(), **options)["estimator"]
+    monkeypatch.setattr(_Training, "_captures_steps", False)
+    alone = stacked_cross_validate(model, *cells(), **options)["estimator"]
+    for ours, theirs in zip(captured, alone):
+        np.testing.assert_allclose(
+            ours.history_["train_reconstruction"],
+            theirs.history_["train_reconstruction"],
+            rtol=0.05,
+        )

@@ -130,3 +130,19 @@ def test_read_only_pixels_are_taken_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(model.transform(images), expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_features_are_those_of_the_cpu_and_a_row_is_a_row():
+    rng = np.random.default_rng(0)
+    images, labels = rng.random((20_000, 1, 8, 8), dtype=np.float32), np.arange(20_000) % 2
+    model = AAEClassifier(pretrain_epochs=0, max_epochs=1, random_state=0, device="cuda")
+    model.fit(images[:40], labels[:40])
+    assert 20_000 > 2 * model.net_.inference_batch  # buffers take turns
+    together = model.transform(images)
+    for rows in ([0], [19_999], range(8000, 8400)):
+        np.testing.assert_array_equal(model.transform(images[rows]), together[rows])
+    network = model.net_._for_inference(model.net_.module_.encoder).cpu()
+    on_cpu = apply_in_passes(network, model._scale(images[:500]), 64, CPU)
+    # Convolutions of a GPU may round to ten bits.
+    np.testing.assert_allclose(together[:500], on_cpu, atol=0.02)
