@@ -9,8 +9,8 @@ both:
     python benchmarks/speed_efficientnet.py --variant s --size 300 --images 2048 --batch 128
 
 The loop runs some epochs before, too: with the C library of Linux as it starts, which gives memory
-back to the system after a step and faults it in again in the next. The first network of a process
-teaches it otherwise (``keep_freed_memory``), and what the loop gains by that is printed.
+back to the system after a step and faults it in again in the next. A fit keeps it
+(``memory_kept``), and what the loop gains by running inside is printed.
 
 Prints images a second of each, their ratio, and the share of the card's bfloat16 peak that the
 convolutions' arithmetic makes, where --peak-tflops says what the peak is.

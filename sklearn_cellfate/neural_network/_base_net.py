@@ -12,7 +12,7 @@ from sklearn_cellfate.neural_network._batches import EpochBatches
 from sklearn_cellfate.neural_network._checkpoint import Checkpoint
 from sklearn_cellfate.neural_network._divergence import DivergenceError, check_finite
 from sklearn_cellfate.neural_network._gradients import GradientsMixin
-from sklearn_cellfate.neural_network._kept_memory import keep_freed_memory
+from sklearn_cellfate.neural_network._kept_memory import keep_freed_memory, memory_kept
 from sklearn_cellfate.neural_network._net_state import StateMixin
 from sklearn_cellfate.neural_network._passes import apply_in_passes
 from sklearn_cellfate.neural_network._progress import ProgressBar
@@ -99,7 +99,7 @@ class BaseNet(GradientsMixin, StateMixin, NeuralNet):
     # skorch's hooks
 
     def initialize(self):
-        """Make networks, optimisers and callbacks, and room for what they will compute."""
+        """Make networks, optimisers and callbacks."""
         keep_freed_memory()
         return super().initialize()
 
@@ -193,7 +193,8 @@ class BaseNet(GradientsMixin, StateMixin, NeuralNet):
         if held_out is not None:
             self.train_split = predefined_split(Dataset(*self._tensors(held_out)))
         try:
-            self.partial_fit(*self._tensors(rows))
+            with memory_kept():
+                self.partial_fit(*self._tensors(rows))
             return self._diverged
         finally:
             self.train_split = None
