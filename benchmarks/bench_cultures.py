@@ -4,11 +4,11 @@
 
 Training: the loop of ``speed_efficientnet.py`` with everything that is known to help. A fit also
 standardises pixels, builds the network and settles batch norm, and so does the loop; how much of
-its time goes into settling is ``share of settling``. Both keep freed memory while they train. Ratios "of fits", "of epochs" and "of calls"
-are of medians of times that took turns, which is fair on a busy machine too; an epoch has no
-settling. Prediction: patches cut, stacked, scored and averaged. On a GPU also EfficientNet-V2-S at
-300 pixels, epochs in turns with the loop's; ``share_of_bfloat16`` is of the speed of a large
-product.
+its time goes into settling is ``share of settling``. Both keep freed memory while they train.
+Ratios "of fits", "of epochs" and "of calls" are of medians of times that took turns, which is fair
+on a busy machine too; an epoch has no settling. Prediction: patches cut, stacked, scored and
+averaged. On a GPU also EfficientNet-V2-S at 300 pixels, epochs in turns with the loop's;
+``share_of_bfloat16`` is of the speed of a large product.
 """
 
 import time
