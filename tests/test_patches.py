@@ -316,7 +316,7 @@ def test_the_main_job_reads_cultures_by_patches():
         features=["hour"],
         autoencoder=by_patches,
         cv=2,
-        random_state=0,
+        random_state=5,  # whose folds scikit-learn 1.7 balances, too
     )
     scores = answer.summary.xs("balanced_accuracy", level="metric")["mean"]
     assert set(scores.index) == {"features", "pixels", "images", "images + features"}
