@@ -362,7 +362,7 @@ def test_the_gradient_is_over_images_as_the_network_sees_them():
 @pytest.mark.slow
 def test_a_network_finds_bright_or_dark_spots_by_each_method():
     network = EfficientNetClassifier(
-        "tiny", max_epochs=8, batch_size=16, lr=0.003, device="cpu", random_state=0
+        "tiny", max_epochs=16, batch_size=16, lr=0.003, device="cpu", random_state=0
     ).fit(*textures(160, 0, by="sign"))
     images, y = textures(60, 1, by="sign")
     result = frequency_sensitivity(
@@ -379,7 +379,7 @@ def test_a_network_finds_bright_or_dark_spots_by_each_method():
         for quantity in ("score_change", "accuracy_change"):
             band, row, others = strongest(result, quantity, method)
             assert band == KNOWN
-            assert row["high"] < -0.15 < others["mean"].min()  # as releases of torch train it
+            assert row["high"] < -0.2 < -0.15 < others["mean"].min()
     band, row, others = strongest(result, "energy_density", "gradient", "idxmax")
     assert band == KNOWN and row["low"] > others["high"].max()
 
