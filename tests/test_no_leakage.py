@@ -231,6 +231,23 @@ def test_the_published_normalisation_is_caught_in_a_pipeline(cells):
     check_no_leakage(make_pipeline(IntensityScaler(), *model[1:]), X, cells["fate"])
 
 
+def test_rounding_next_to_zero_is_no_company():
+    class RoundedByTheCall(TransformerMixin, BaseEstimator):
+        """Values whose last bits depend on how many rows a matrix product has."""
+
+        def fit(self, X, y=None):
+            self.mean_ = np.mean(X)
+            return self
+
+        def transform(self, X):
+            return np.asarray(X) - self.mean_ + 1e-8 * len(X)
+
+    X = np.random.default_rng(0).normal(size=(30, 1))
+    X[20:, 0] = X[:20].mean()  # held out, one of them: centred to nothing but rounding
+    X[20:29, 0] += np.linspace(-1, 1, 9)
+    check_no_leakage(RoundedByTheCall(), X, test=np.arange(20, 30))
+
+
 class StoppedByItsScore(ClassifierMixin, BaseEstimator):
     """The published stopping rule: train on until the accuracy on given rows is best."""
 

@@ -68,14 +68,17 @@ def as_outputs(result, n_rows, name):
     return outputs
 
 
-def differing_rows(one, other, tolerance):
+def differing_rows(one, other, tolerance, rows=slice(None)):
     """Mark the rows in which two results differ.
 
     Parameters
     ----------
     one, other : dict of str to ndarray of shape (n_rows, ...)
     tolerance : float
-        Largest difference that is rounding, relative to the largest value.
+        Largest difference that is rounding, relative to the largest value in `one`.
+    rows : indices, default=slice(None)
+        Rows of `one` that `other` holds. The rounding of few rows is that of all: a single
+        decision value may lie next to 0.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def differing_rows(one, other, tolerance):
     """
     if list(one) != list(other):
         raise ValueError(f"two runs give different outputs: {list(one)} and {list(other)}.")
-    return np.any([_differ(one[name], other[name], tolerance) for name in one], axis=0)
+    return np.any([_differ(one[name], other[name], tolerance, rows) for name in one], axis=0)
 
 
 def _values(column):
@@ -96,14 +99,13 @@ def _values(column):
     return values
 
 
-def _differ(one, other, tolerance):
-    n_rows = len(one)
-    if one.shape != other.shape:
-        return np.ones(n_rows, dtype=bool)
+def _differ(one, other, tolerance, rows):
+    if one[rows].shape != other.shape:
+        return np.ones(len(other), dtype=bool)
     if one.dtype.kind not in "biufc":
-        equal = [str(a) == str(b) for a, b in zip(one.tolist(), other.tolist())]
-        return ~np.array(equal, dtype=bool)
-    one, other = (values.reshape(n_rows, -1).astype(np.float64) for values in (one, other))
-    finite = np.abs(one[np.isfinite(one)])
-    limit = tolerance * finite.max(initial=0)
-    return ~np.isclose(one, other, rtol=0, atol=limit, equal_nan=True).all(axis=1)
+        equal = [str(a) == str(b) for a, b in zip(one[rows].tolist(), other.tolist())]
+        return np.logical_not(equal)
+    one, other = (values.reshape(len(values), -1).astype(np.float64) for values in (one, other))
+    limit = tolerance * np.abs(one[np.isfinite(one)]).max(initial=0)
+    same = np.isclose(one[rows], other, rtol=0, atol=limit, equal_nan=True)
+    return ~same.all(axis=1)
