@@ -524,13 +524,12 @@ def count_faults():  # of a step that needs 48 MB in blocks of 12
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     blocks = [torch.ones(3 * 2**20) for _ in range(4)]
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-first = [count_faults() for _ in range(4)]
 EfficientNetClassifier("tiny", max_epochs=0).fit(np.arange(8.0).reshape(2, 2, 2), [0, 1])
-print(min(first), min(count_faults() for _ in range(4)))
+print(min(count_faults() for _ in range(4)))
 """
+    # Without the fit there may be some 12,000, or none where the heap happens to end otherwise.
     plain = {name: value for name, value in os.environ.items() if "MALLOC" not in name}
-    first, then = subprocess.check_output([sys.executable, "-c", code], env=plain).split()
-    assert int(first) > 5000 and int(then) < 100
+    assert int(subprocess.check_output([sys.executable, "-c", code], env=plain)) < 100
 
 
 def test_same_seed_same_bits_and_global_generators_untouched(spots):

@@ -272,8 +272,10 @@ class OneLayer(EfficientNetClassifier):
             def classifier_weights(self):
                 return np.array([[0.0], [1.0]]), np.zeros(2)
 
-            def encode(self, images):
-                return self.module_.encoder(torch.from_numpy(images)).detach().numpy()
+            def encode(self, images, scale=None):
+                shift, span = (0, 1) if scale is None else scale
+                scaled = torch.from_numpy((images - shift) / span).float()
+                return self.module_.encoder(scaled).detach().numpy()
 
             def _set_training(self, training):
                 self.module_.train(training)

@@ -1,6 +1,7 @@
 """Memory that a step frees and the next asks for again, kept in between."""
 
 import ctypes
+import os
 import platform
 from contextlib import contextmanager
 
@@ -47,3 +48,10 @@ def memory_kept():
     finally:
         library.mallopt(TRIM_THRESHOLD, USUAL)
         library.malloc_trim(0)
+
+
+def is_set_by_user():
+    """Whether the environment says how much freed memory glibc keeps."""
+    names = "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_"
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    return "glibc.malloc" in tunables or any(name in os.environ for name in names)
