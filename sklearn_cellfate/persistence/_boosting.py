@@ -10,6 +10,7 @@ from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistG
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 
 from sklearn_cellfate.persistence._stand_ins import StandIn
+from sklearn_cellfate.persistence._walk import flatten
 
 __all__ = ["StoredPredictor", "check_boosted_trees"]
 
@@ -30,8 +31,8 @@ class StoredPredictor(StandIn):
 
 
 def _check_nodes(nodes):
-    if nodes.dtype != PREDICTOR_RECORD_DTYPE or nodes.ndim != 1:
-        raise ValueError(f"the nodes of a boosted tree are {nodes.dtype}")
+    if type(nodes) is not np.ndarray or nodes.dtype != PREDICTOR_RECORD_DTYPE or nodes.ndim != 1:
+        raise ValueError(f"the nodes of a boosted tree are {nodes!r:.80}")
     inner = nodes["is_leaf"] == 0
     if nodes["is_categorical"][inner].any():
         raise ValueError("gradient boosting that splits by category goes into a pickle only")
@@ -47,29 +48,37 @@ def _check_nodes(nodes):
         raise ValueError("a boosted tree points to nodes or features that it does not have")
 
 
-def check_boosted_trees(estimators):
+def check_boosted_trees(objects):
     """Refuse boosted trees that would be handed rows narrower than they expect.
 
     Parameters
     ----------
-    estimators : iterable of estimators
-        All of a model, those inside others included.
+    objects : list
+        All that a model is made of.
 
     Raises
     ------
     ValueError
         If a tree asks for a feature that the rows do not have, or may not have.
     """
-    for estimator in estimators:
-        if isinstance(estimator, BaseHistGradientBoosting) and hasattr(estimator, "_predictors"):
-            _check_width(estimator)
+    for one in objects:
+        if isinstance(one, BaseHistGradientBoosting) and "_predictors" in vars(one):
+            _check_width(one)
 
 
 def _check_width(estimator):
-    of_categories = estimator._bin_mapper.is_categorical_.any()
-    if of_categories or estimator._preprocessor is not None:
+    if "_in_fit" in vars(estimator):
+        raise ValueError("gradient boosting is in the middle of its fit, when it checks no rows")
+    of_categories = estimator._bin_mapper.is_categorical_
+    if (
+        type(of_categories) is not np.ndarray
+        or of_categories.any()
+        or estimator._preprocessor is not None
+    ):
         raise ValueError("gradient boosting that splits by category goes into a pickle only")
-    for predictor in np.ravel(np.array(estimator._predictors, dtype=object)):
+    for predictor in flatten(estimator._predictors):
+        if type(predictor) is not TreePredictor:
+            raise ValueError(f"gradient boosting has a {type(predictor).__name__} as a tree")
         nodes = predictor.nodes
         used = nodes["feature_idx"][nodes["is_leaf"] == 0]
         if len(used) and used.max() >= estimator.n_features_in_:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
-from sklearn_cellfate.persistence._plain import estimators_in
 from sklearn_cellfate.persistence._versions import installed_versions
+from sklearn_cellfate.persistence._walk import objects_in
 from sklearn_cellfate.table import is_image_dtype, is_movie_dtype, to_images, to_movies
 
 __all__ = ["hash_rows", "make_card"]
@@ -34,7 +35,9 @@ def make_card(estimator, X, y, scores, trusted):
         Of what JSON knows.
     """
     shapes = [
-        part.image_shape_ for part in estimators_in(estimator) if hasattr(part, "image_shape_")
+        part.image_shape_
+        for part in objects_in(estimator)
+        if isinstance(part, BaseEstimator) and hasattr(part, "image_shape_")
     ]
     return {
         "estimator": type(estimator).__name__,

@@ -17,12 +17,17 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_cellfate.persistence._audit import audit
 from sklearn_cellfate.persistence._boosting import check_boosted_trees
 from sklearn_cellfate.persistence._card import make_card
-from sklearn_cellfate.persistence._plain import estimators_in, plain_copy
+from sklearn_cellfate.persistence._clusters import check_clusters
+from sklearn_cellfate.persistence._hidden_methods import refuse_hidden_methods
+from sklearn_cellfate.persistence._neighbors import check_neighbors
+from sklearn_cellfate.persistence._plain import plain_copy
+from sklearn_cellfate.persistence._random_states import check_random_states
 from sklearn_cellfate.persistence._seal import ModelFileError, open_sealed, seal
 from sklearn_cellfate.persistence._support_vectors import check_support_vectors
-from sklearn_cellfate.persistence._trees import check_widths
+from sklearn_cellfate.persistence._trees import check_trees
 from sklearn_cellfate.persistence._trusted import type_name
 from sklearn_cellfate.persistence._versions import warn_of_versions
+from sklearn_cellfate.persistence._walk import objects_in
 from sklearn_cellfate.table import listing, written_whole
 
 __all__ = ["load", "read_card", "save"]
@@ -80,8 +85,10 @@ def save(
     -----
     Of scikit-learn and imbalanced-learn all common classifiers, transformers and samplers can be
     saved: trees and forests, gradient boosting, nearest neighbours, support vector machines, SMOTE
-    ... Not so gradient boosting that splits by category, and neighbours by a rare metric.
-    :func:`joblib.dump` takes any type; open such a file only if you know who wrote it.
+    ... Not so gradient boosting that splits by category or begins with a model of its own,
+    neighbours by a rare metric, neighbours and support vector machines fitted on sparse rows, and
+    ``SMOTENC``, which keeps such rows. :func:`joblib.dump` takes any type; open such a file only
+    if you know who wrote it.
 
     Examples
     --------
@@ -113,8 +120,9 @@ def save(
     with ZipFile(archive) as members:
         try:
             _refuse_untrusted(members, audit(members, names))
+            refuse_hidden_methods(members)
             _check_numbers(estimator)
-        except ValueError as error:
+        except (AttributeError, ValueError) as error:
             raise TypeError(f"{type(estimator).__name__} cannot be saved: {error}") from error
     with written_whole(path) as partial:
         partial.write_bytes(seal(archive))
@@ -160,7 +168,11 @@ def load(path: str | os.PathLike, *, trusted: Iterable = ()) -> Any:
     Notes
     -----
     What no check of types can tell: whether the numbers are those that were fitted. A forged file
-    may hold a model that predicts wrongly, or that is absurdly large.
+    may hold a model that predicts wrongly, or that is absurdly large. Trees, neighbours, support
+    vectors and random generators are checked for numbers that point outside their arrays, but
+    scikit-learn's compiled code follows others unchecked: a file forged with malice runs no code
+    of its own when it is loaded, yet may still crash the process when the model predicts. So take
+    model files from people whom you trust, and try others in a process of their own.
 
     Examples
     --------
@@ -173,6 +185,7 @@ def load(path: str | os.PathLike, *, trusted: Iterable = ()) -> Any:
         with _refusing(path):
             names = audit(archive, trusted)
             _refuse_untrusted(archive, names)
+            refuse_hidden_methods(archive)
             warn_of_versions(card["versions"], stacklevel=2)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", InconsistentVersionWarning)  # said already
@@ -258,10 +271,12 @@ def _refusing(path):
 
 def _check_numbers(estimator):
     """Refuse fitted numbers which compiled code would follow out of their arrays."""
-    estimators = estimators_in(estimator)
-    check_widths(estimators)
-    check_boosted_trees(estimators)
-    check_support_vectors(estimators)
+    objects = objects_in(estimator)
+    for check in (
+        *(check_trees, check_boosted_trees, check_support_vectors),
+        *(check_neighbors, check_clusters, check_random_states),
+    ):
+        check(objects)
 
 
 def _card_of(archive, path):

@@ -1,15 +1,16 @@
-"""Trees of nearest neighbours in a file: their points alone, of which the tree is grown anew.
+"""Nearest neighbours in a file: of their trees the points alone, of which they are grown anew.
 
 scikit-learn follows the nodes of such a tree without a check; grown from the same points it is the
-same tree.
+same tree. The numbers of the classes that it counts among neighbours are checked here.
 """
 
 import numpy as np
 from sklearn.neighbors import BallTree, KDTree
+from sklearn.neighbors._base import NeighborsBase
 
 from sklearn_cellfate.persistence._stand_ins import StandIn
 
-__all__ = ["StoredNeighborTree"]
+__all__ = ["StoredNeighborTree", "check_neighbors"]
 
 KINDS = {"KDTree": KDTree, "BallTree": BallTree}
 METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski")
@@ -23,6 +24,8 @@ class StoredNeighborTree(StandIn):
     def __new__(cls, kind, points, leaf_size, metric, p):
         if kind not in KINDS or metric not in METRICS:
             raise ValueError(f"a {kind} by {metric!r} is not among what models are made of")
+        if type(points) is not np.ndarray:
+            raise ValueError(f"the points of a {kind} are a {type(points).__name__}")
         power = {"p": p} if metric == "minkowski" else {}
         return KINDS[kind](points, leaf_size=leaf_size, metric=metric, **power)
 
@@ -40,3 +43,43 @@ class StoredNeighborTree(StandIn):
             )
         points = np.asarray(state[POINTS])
         return super().of(type(tree).__name__, points, int(state[LEAF_SIZE]), metric, float(p))
+
+
+def check_neighbors(objects):
+    """Refuse neighbours of classes that do not exist, or wider than the rows they are compared to.
+
+    Parameters
+    ----------
+    objects : list
+        All that a model is made of.
+
+    Raises
+    ------
+    ValueError
+        If scikit-learn would read or count beyond the end of an array.
+    """
+    for one in objects:
+        if isinstance(one, NeighborsBase) and "_fit_X" in vars(one):
+            _check(one)
+
+
+def _check(neighbors):
+    points = neighbors._fit_X
+    if type(points) is not np.ndarray:
+        raise ValueError("neighbours fitted on sparse rows go into a pickle only")
+    if points.ndim != 2 or points.shape[1] != neighbors.n_features_in_:
+        raise ValueError(
+            f"neighbours of shape {points.shape} would be compared to rows of "
+            f"{neighbors.n_features_in_} features"
+        )
+    codes, classes = vars(neighbors).get("_y"), vars(neighbors).get("classes_")
+    if classes is None or neighbors.outputs_2d_:
+        return
+    sound = (
+        type(codes) is np.ndarray
+        and codes.dtype.kind == "i"
+        and codes.shape == points.shape[:1]
+        and ((codes >= 0) & (codes < len(classes))).all()
+    )
+    if not sound:
+        raise ValueError("the labels of neighbours are not among their classes")

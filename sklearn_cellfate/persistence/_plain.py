@@ -11,6 +11,7 @@ from pathlib import PurePath
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.calibration import _CalibratedClassifier
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.neighbors import BallTree, KDTree
@@ -23,8 +24,11 @@ from sklearn_cellfate.persistence._neighbors import StoredNeighborTree
 from sklearn_cellfate.persistence._stand_ins import StoredDict, StoredFrame, StoredRequests
 from sklearn_cellfate.persistence._trees import StoredTree
 
-# What is copied attribute by attribute; the scorer of a search holds its estimator.
-WITH_ATTRIBUTES = (BaseEstimator, _BaseScorer, _MultimetricScorer, _PassthroughScorer)
+# What is copied attribute by attribute: what holds estimators.
+WITH_ATTRIBUTES = (
+    *(BaseEstimator, _CalibratedClassifier),
+    *(_BaseScorer, _MultimetricScorer, _PassthroughScorer),
+)
 # Methods whose requests are stored as they are; scikit-learn makes those of the others of them.
 SIMPLE_METHODS = (
     "fit",
@@ -39,7 +43,7 @@ SIMPLE_METHODS = (
     "inverse_transform",
 )
 
-__all__ = ["estimators_in", "plain_copy"]
+__all__ = ["plain_copy"]
 
 
 def plain_copy(model):
@@ -55,23 +59,6 @@ def plain_copy(model):
         To be written, not to be used.
     """
     return _copy(model, {})
-
-
-def estimators_in(model):
-    """List the estimators of a model, outermost first.
-
-    Parameters
-    ----------
-    model : estimator
-
-    Returns
-    -------
-    estimators : list of estimators
-        Itself and all inside.
-    """
-    seen = {}
-    _copy(model, seen)
-    return [original for original, _ in seen.values() if isinstance(original, BaseEstimator)]
 
 
 def _copy(value, seen):

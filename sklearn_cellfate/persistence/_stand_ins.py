@@ -1,5 +1,6 @@
 """What stands in a file for objects that skops cannot write, and turns into them when called."""
 
+import numpy as np
 import pandas as pd
 from sklearn.utils.metadata_routing import MetadataRequest
 
@@ -31,6 +32,9 @@ class StoredFrame(StandIn):
     """Stands for a data frame of plain columns, numbered from 0."""
 
     def __new__(cls, names, columns):
+        found = {type(names), *map(type, columns)}
+        if not found <= {list, np.ndarray}:
+            raise TypeError(f"a data frame is made of {found}")
         return pd.DataFrame(dict(zip(names, columns)), columns=names)
 
 
@@ -45,6 +49,9 @@ class StoredRequests(StandIn):
     """Stands for what an estimator asks of metadata routing; its owner is there for display."""
 
     def __new__(cls, owner, requests):
+        found = {type(requests), *map(type, dict.values(requests))}
+        if found != {dict}:
+            raise TypeError(f"requests for metadata are {found}")
         request = MetadataRequest(owner=owner)
         for method, aliases in requests.items():
             for parameter, alias in aliases.items():

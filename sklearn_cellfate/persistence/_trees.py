@@ -5,14 +5,22 @@ tree is rebuilt here, from arrays, after every index has been checked.
 """
 
 import numpy as np
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import IsolationForest
+from sklearn.ensemble._forest import BaseForest
+from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 
 from sklearn_cellfate.persistence._stand_ins import StandIn
+from sklearn_cellfate.persistence._walk import flatten
+from sklearn_cellfate.table import listing
 
-__all__ = ["StoredTree", "check_widths"]
+__all__ = ["StoredTree", "check_trees"]
 
 LEAF = -1
+# Ensembles that hand rows to their trees without another look at them.
+TRUSTING = (BaseForest, IsolationForest, BaseGradientBoosting)
 
 
 class StoredTree(StandIn):
@@ -32,6 +40,9 @@ class StoredTree(StandIn):
 
 
 def _check_nodes(n_features, n_classes, n_outputs, state):
+    arrays = (n_classes, state["nodes"], state["values"])
+    if any(type(array) is not np.ndarray for array in arrays):
+        raise ValueError(f"a decision tree is made of {listing(type(a).__name__ for a in arrays)}")
     nodes, values = state["nodes"], state["values"]
     left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
     n_nodes = len(nodes)
@@ -39,8 +50,10 @@ def _check_nodes(n_features, n_classes, n_outputs, state):
     # Children come after their parent, so that no walk down the tree goes in a circle.
     after = np.arange(n_nodes)[inner]
     sound = (
-        isinstance(n_features, int)
-        and isinstance(n_outputs, int)
+        type(n_features) is int
+        and type(n_outputs) is int
+        and nodes.ndim == 1
+        and {left.dtype.kind, right.dtype.kind, feature.dtype.kind, n_classes.dtype.kind} == {"i"}
         and state["node_count"] == n_nodes > 0
         and n_classes.shape == (n_outputs,)
         and n_outputs > 0
@@ -55,28 +68,63 @@ def _check_nodes(n_features, n_classes, n_outputs, state):
         raise ValueError("a decision tree points to nodes or features that it does not have")
 
 
-def check_widths(estimators):
+def check_trees(objects):
     """Refuse trees that would be handed rows narrower than they expect.
 
     Parameters
     ----------
-    estimators : iterable of estimators
-        All of a model, those inside others included.
+    objects : list
+        All that a model is made of.
 
     Raises
     ------
     ValueError
-        If a tree has more features than the estimator that checks its rows.
+        If a tree has more features than the rows that it will get, or an ensemble that hands its
+        rows on without a look at them has something else in the place of a tree.
     """
-    for estimator in estimators:
-        if isinstance(estimator, BaseDecisionTree) and hasattr(estimator, "tree_"):
-            _compare(estimator.tree_.n_features, estimator.n_features_in_)
-        inside = np.ravel(np.array(getattr(estimator, "estimators_", []), dtype=object))
-        trees = [tree for tree in inside if isinstance(tree, BaseDecisionTree)]
-        drawn = getattr(estimator, "estimators_features_", None)
-        for number, tree in enumerate(trees):
-            width = estimator.n_features_in_ if drawn is None else len(drawn[number])
-            _compare(tree.n_features_in_, width)
+    for one in objects:
+        if isinstance(one, BaseDecisionTree) and "tree_" in vars(one):
+            if type(one.tree_) is not Tree:
+                raise ValueError(f"a decision tree has the nodes of a {type(one.tree_).__name__}")
+            _compare(one.tree_.n_features, one.n_features_in_)
+        if isinstance(one, TRUSTING) and "estimators_" in vars(one):
+            _check_ensemble(one)
+
+
+def _check_ensemble(ensemble):
+    trees = flatten(ensemble.estimators_)
+    if not all(isinstance(tree, BaseDecisionTree) and "tree_" in vars(tree) for tree in trees):
+        raise ValueError(f"a {type(ensemble).__name__} has estimators that are no decision trees")
+    for number, tree in enumerate(trees):
+        # An isolation forest that draws all features for each tree hands its rows on as they are.
+        if (
+            isinstance(ensemble, IsolationForest)
+            and ensemble._max_features < ensemble.n_features_in_
+        ):
+            _compare(tree.n_features_in_, len(ensemble.estimators_features_[number]))
+        else:
+            _compare(tree.n_features_in_, ensemble.n_features_in_)
+    if isinstance(ensemble, BaseGradientBoosting):
+        _check_stages(ensemble)
+
+
+def _check_stages(boosting):
+    """Each stage has as many trees as there are numbers to add to."""
+    stages, init = boosting.estimators_, boosting.init_
+    if type(init) is str:
+        n_numbers = boosting.n_trees_per_iteration_
+    elif type(init) is DummyRegressor:
+        n_numbers = init.n_outputs_
+    elif type(init) is DummyClassifier and init._strategy == "prior":
+        n_numbers = len(init.class_prior_) if boosting._loss.is_multiclass else 1
+    else:
+        raise ValueError(
+            "gradient boosting that begins with another model goes into a pickle only"
+        )
+    if type(init) is DummyClassifier and np.shape(init.class_prior_) != (len(init.classes_),):
+        raise ValueError(f"gradient boosting begins with shares {np.shape(init.class_prior_)}")
+    if stages.ndim != 2 or stages.shape[1] != n_numbers:
+        raise ValueError(f"gradient boosting has {stages.shape} trees for {n_numbers} numbers")
 
 
 def _compare(n_of_tree, n_of_rows):

@@ -31,6 +31,7 @@ BY_ROLE = {
         "imblearn.base.FunctionSampler",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
+        "sklearn.calibration._TemperatureScaling",
         "sklearn.compose._column_transformer._RemainderColsList",
         "sklearn.compose._column_transformer.make_column_selector",
         "sklearn.metrics._scorer._CurveScorer",
