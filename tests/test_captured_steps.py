@@ -8,12 +8,14 @@ were, and does nothing while it captures.
 import contextlib
 import pickle
 import warnings
+from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from skorch.callbacks import Callback
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -125,13 +127,124 @@ def test_early_stopping_judges_the_weights_that_a_graph_has_just_changed(record)
     assert recorder.n_run > 0
 
 
-def test_what_cannot_be_captured_runs_as_ever_with_one_warning(record):
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("operation not permitted when stream is capturing"),
+        torch.OutOfMemoryError("no room for graphs"),
+    ],
+    ids=["forbidden", "memory"],
+)
+def test_what_cannot_be_captured_runs_as_ever_with_one_warning(record, error):
     alone = AAEClassifier(**SETTINGS).fit(*cells())
-    recorder = record(RuntimeError("operation not permitted when stream is capturing"))
+    recorder = record(error)
     with pytest.warns(UserWarning, match="cannot be captured as CUDA graphs here") as caught:
         model = AAEClassifier(**SETTINGS).fit(*cells())
     assert len(caught) == recorder.n_captured == 1
     assert_same_bits(model, alone)
+
+
+class DeviceGenerator(torch.Generator):
+    """Generator that counts as captured, as one of a GPU in older torch, until its state goes."""
+
+    captured = False
+
+    def clone_state(self):
+        """Copy the state, but for what captures it."""
+        twin = DeviceGenerator()
+        twin.set_state(self.get_state())
+        return twin
+
+    def graphsafe_set_state(self, state):
+        """Put a state in place."""
+        self.set_state(state.get_state())
+        self.captured = state.captured
+
+
+class DeviceDraws(TorchFunctionMode):
+    """Refuse to draw from a generator that is captured."""
+
+    def __init__(self, own):
+        super().__init__()
+        self.own = own
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        """Call a function of torch."""
+        kwargs = kwargs or {}
+        drawn_from = kwargs.get("generator") or self.own
+        draws = func.__name__ in ("normal_", "uniform_", "random_", "randn_like", "rand_like")
+        if draws and getattr(drawn_from, "captured", False):
+            raise RuntimeError("Offset increment outside graph capture encountered unexpectedly.")
+        return func(*args, **kwargs)
+
+
+@pytest.fixture
+def captures_fail(monkeypatch):
+    """Let the capture itself fail, in the stream of a device that is not there."""
+    own = DeviceGenerator()
+
+    class Graph:
+        def __init__(self):
+            self.generators = [own]
+            self.register_generator_state = self.generators.append
+
+    @contextlib.contextmanager
+    def capture(graph, **options):
+        for generator in graph.generators:
+            generator.captured = True
+        raise RuntimeError("operation failed due to a previous error during capture")
+        yield
+
+    for name in ("Stream", "graph_pool_handle", "current_stream", "set_stream"):
+        monkeypatch.setattr(torch.cuda, name, MagicMock())
+    for name in ("device", "stream"):
+        monkeypatch.setattr(torch.cuda, name, contextlib.nullcontext)
+    monkeypatch.setattr(torch.cuda, "default_generators", [own])
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+    monkeypatch.setattr(torch, "Generator", DeviceGenerator)
+    with DeviceDraws(own):
+        yield
+
+
+def test_after_a_capture_that_failed_random_numbers_go_on(monkeypatch, captures_fail):
+    alone = AAEClassifier(**SETTINGS, augment=True, device="cpu").fit(*cells())
+    monkeypatch.setattr(AdversarialAutoencoderNet, "_captures_steps", True)
+    with pytest.warns(UserWarning, match="cannot be captured as CUDA graphs here") as caught:
+        model = AAEClassifier(**SETTINGS, augment=True, device="cpu").fit(*cells())
+    assert len(caught) == 1
+    assert_same_bits(model, alone)
+
+
+def test_so_do_those_of_a_program(monkeypatch, captures_fail):
+    held_out = [range(0, 4), range(4, 8)]
+    monkeypatch.setattr(_Training, "_draws_for_all", True)
+    alone = stacked_fits(held_out)
+    monkeypatch.setattr(_Training, "_captures_steps", True)
+    with pytest.warns(UserWarning, match="cannot be captured as CUDA graphs here") as caught:
+        fits = stacked_fits(held_out)
+    assert len(caught) == 1
+    for model, other in zip(fits, alone):
+        assert_same_bits(model, other)
+
+
+def test_an_error_of_the_device_is_the_one_that_is_raised(record, monkeypatch):
+    nets = []
+
+    def fail(net, batch):
+        nets.append(net)
+        for optimizer in net.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["lr"].to("meta")  # its number cannot be had any more
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    record()
+    monkeypatch.setattr(AdversarialAutoencoderNet, "train_step", fail)
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        AAEClassifier(**SETTINGS, lr=0.002).fit(*cells())
+    for optimizer in nets[0].optimizers:
+        assert [group["lr"] for group in optimizer.param_groups] == [0.002]
 
 
 def test_optimisers_and_files_are_as_without(record):
@@ -204,6 +317,18 @@ def test_networks_that_leave_a_captured_program_for_a_step_train_on(stack_as_on_
     for model, other in zip(stacked_fits(held_out), alone):
         assert_same_bits(model, other)
     assert recorder.n_run > 0
+
+
+def test_a_program_too_large_to_be_captured_is_halved_at_once(stack_as_on_a_gpu, monkeypatch):
+    recorder = stack_as_on_a_gpu(captures=True)
+    recorder.error = torch.OutOfMemoryError("no room for graphs")
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: setattr(recorder, "error", None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fits = stacked_fits([range(0, 4), range(4, 8)])
+    assert [len(model.history_) for model in fits] == [6, 6]
+    assert recorder.n_streams == 3
+    assert recorder.n_captured == 1 + 2 * STAGES
 
 
 class OnDeviceOnly(TorchDispatchMode):
@@ -319,3 +444,21 @@ def test_on_a_gpu_a_captured_program_gives_the_losses_of_single_operations(monke
             theirs.history_["train_reconstruction"],
             rtol=0.05,
         )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_a_step_that_cannot_be_captured_goes_on_to_the_same_bits(monkeypatch):
+    def asks(net, batch):
+        losses = step(net, batch)
+        losses["loss"].item()
+        return losses
+
+    step = AdversarialAutoencoderNet.train_step
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    monkeypatch.setattr(AdversarialAutoencoderNet, "train_step", asks)
+    with pytest.warns(UserWarning, match="cannot be captured as CUDA graphs here") as caught:
+        model = AAEClassifier(**SETTINGS, device="cuda").fit(*cells())
+    assert sum("cannot be captured" in str(warning.message) for warning in caught) == 1
+    assert torch.rand(2, device="cuda").isfinite().all()  # nor is the generator of others stuck
+    monkeypatch.setattr(_captured_step, "N_EAGER", 10**6)
+    assert_same_bits(model, AAEClassifier(**SETTINGS, device="cuda").fit(*cells()))

@@ -75,6 +75,8 @@ class Graphs:
         try:
             with self._around_capture():
                 run, result = self._side.capture(partial(function, *places))
+        except torch.OutOfMemoryError:
+            raise  # one operation at a time it would run out again
         except RuntimeError as error:
             self.stop()
             warnings.warn(
@@ -129,6 +131,11 @@ class SideStream:
             Does it, with the numbers that are then where the function read them.
         result : object
             What the function returned; its tensors are where `run` leaves their numbers.
+
+        Raises
+        ------
+        RuntimeError
+            If it cannot be captured. It can then be run: random numbers go on where they were.
         """
         with torch.cuda.device(self.device):
             here, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
@@ -142,10 +149,23 @@ class SideStream:
                     capture_error_mode="thread_local",
                 ):
                     result = function()
-            except BaseException:
+            except BaseException as error:
                 torch.cuda.set_stream(here)  # a capture that fails to end stays in its own
+                self._renew_generators()
+                if isinstance(error.__context__, torch.OutOfMemoryError):
+                    raise error.__context__ from None  # it is why the capture could not end
                 raise
         return graph.replay, result
+
+    def _renew_generators(self):
+        """Let generators draw outside of graphs again, from where they were before a capture.
+
+        Older torch takes the generators of a capture that failed to end to be captured for ever,
+        and refuses each draw after that. The copy of a state has no part in any capture.
+        """
+        own = torch.cuda.default_generators[torch.cuda.current_device()]
+        for generator in (own, *self.generators):
+            generator.graphsafe_set_state(generator.clone_state())
 
 
 class CapturedSteps:
@@ -202,9 +222,12 @@ class CapturedSteps:
         """Leave the optimisers as they were, and give the graphs' memory back."""
         self._graphs.stop()
         for group, rate in zip(self._groups, self._rates):
-            # On the device it has single precision.
-            unchanged = bool(group["lr"] == torch.as_tensor(rate, device=group["lr"].device))
-            group["lr"] = rate if unchanged else float(group["lr"])
+            on_device, group["lr"] = group["lr"], rate
+            # A device that has failed tells nothing more, and must not hide why it failed.
+            with contextlib.suppress(RuntimeError):
+                found = on_device.item()
+                if found != torch.as_tensor(rate).item():  # of single precision, as is the other
+                    group["lr"] = found
         self._forget_gradients()
 
     def _step(self, rows):
@@ -219,8 +242,11 @@ class CapturedSteps:
         self._set_capturable(True)
         try:
             yield
-        except RuntimeError:
+        except RuntimeError as error:
             self._forget_gradients()
+            if isinstance(error, torch.OutOfMemoryError):
+                # Without graphs there is more of it, and a step knows how to do with less.
+                raise RuntimeError(str(error)) from error
             raise
         finally:
             self._set_capturable(False)
