@@ -13,6 +13,7 @@ from sklearn_cellfate.table import (
     image_column_names,
     is_image_dtype,
     only_column,
+    refuse_arrays_as_objects,
     to_images,
     unmasked,
 )
@@ -411,6 +412,7 @@ def refuse_infinite(images):
 
 
 def _validate_rows(estimator, X, reset):
+    refuse_arrays_as_objects(X, "X")
     if isinstance(X, np.ndarray | list | tuple):
         unmasked(X, "X")
     how = {"dtype": np.float32, "ensure_all_finite": False}

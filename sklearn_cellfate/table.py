@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 MOVIE_GROUP_BYTES = 2**24
+HOW_TO_STACK = "image_column(list(...)) makes a column of images of them, np.stack one array"
 
 
 def image_column(images: Any) -> pd.arrays.ArrowExtensionArray:
@@ -164,6 +165,7 @@ ndarray of shape (n, H, W) or (n, C, H, W)
     if isinstance(X, pd.DataFrame):
         X = X[only_column(X, image_column_names(X), "image")]
     if not hasattr(X, "dtype") or not isinstance(X.dtype, pd.ArrowDtype):
+        refuse_arrays_as_objects(X, "X")
         return _with_channel_axis(unmasked(X, "X"), "X", "n")
     if not is_image_dtype(X.dtype):
         raise ValueError(f"expected an image column, found a column of dtype {X.dtype}.")
@@ -381,16 +383,20 @@ def written_whole(path):
 
 
 @contextlib.contextmanager
-def folder_written_whole(folder):
+def folder_written_whole(folder, of_others=()):
     """Give a folder to write files to, which are moved to `folder` once all are whole.
 
-    Files of the same names are replaced, others stay.
+    Files of the same names are replaced, others stay, but for those of the names `of_others` of
+    which there is no new one: they go first, lest a process that is killed leaves them.
     """
     folder = Path(folder).absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as draft:
         yield Path(draft)
         folder.mkdir(exist_ok=True)
+        for name in of_others:
+            if not Path(draft, name).exists():
+                Path(folder, name).unlink(missing_ok=True)
         for path in Path(draft).iterdir():
             os.replace(path, folder / path.name)
 
@@ -427,6 +433,34 @@ def _is_movie_type(arrow_type):
 def _arrow_column(column):
     array = column.array if isinstance(column, pd.Series) else column
     return pa.chunked_array(array.__arrow_array__())
+
+
+def refuse_arrays_as_objects(values, name):
+    """Refuse a series or array of Python objects each of which is an image.
+
+    Parameters
+    ----------
+    values : array-like
+    name : str
+        What it is called in the message.
+
+    Raises
+    ------
+    ValueError
+        If it is one.
+    """
+    if _holds_arrays(values):
+        raise ValueError(f"{name} holds arrays as Python objects: {HOW_TO_STACK}.")
+
+
+def _holds_arrays(values):
+    return (
+        isinstance(values, np.ndarray | pd.Series)
+        and values.dtype == object
+        and values.ndim == 1
+        and len(values) > 0
+        and np.ndim(np.asarray(values)[0]) > 1
+    )
 
 
 def unmasked(values, name):
@@ -521,6 +555,10 @@ def only_column(table, names, kind):
             f" Of the movies in {listing(movie_column_names(table))}, RelativeTimeSampler picks "
             "frames."
         )
+    elif kind == "image" and not names:
+        arrays = [name for name in table.columns if _holds_arrays(table[name])]
+        if arrays:
+            hint = f" {listing(arrays)} holds arrays as Python objects: {HOW_TO_STACK}."
     raise ValueError(f"expected exactly one {kind} column, found {found}.{hint}")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import pickle
 from importlib.util import find_spec
 
 import joblib
@@ -276,6 +277,29 @@ def test_models_that_are_none(table_file, tmp_path, capsys):
     joblib.dump({"a": 1}, other)
     predict = ("predict", other, table_file, "--output", tmp_path / "p.csv")
     assert "holds a dict, which cannot predict" in refused(capsys, tmp_path, *predict)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "it is a Parquet file, such as a cell table"),
+        (b'{"model": "pixels"}', "it is JSON"),
+        (b"cell,fate\n1,dies\n", "it is text, such as a CSV table"),
+        (b"", "it is empty"),
+        (pickle.dumps(print, protocol=0), "it is text"),
+    ],
+)
+def test_files_that_are_plainly_no_models_are_not_unpickled(
+    content, words, table_file, tmp_path, capsys, monkeypatch
+):
+    def fail(path):
+        raise AssertionError(f"{path} was unpickled")
+
+    monkeypatch.setattr(joblib, "load", fail)
+    model = tmp_path / "model.joblib"
+    model.write_bytes(table_file.read_bytes() if content is None else content)
+    predict = ("predict", model, table_file, "--output", tmp_path / "p.csv")
+    assert f"model.joblib' is not a readable model: {words}" in refused(capsys, tmp_path, *predict)
 
 
 def test_output_that_is_a_file(table_file, tmp_path, capsys):

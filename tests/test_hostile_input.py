@@ -295,6 +295,27 @@ def test_masked_pixels_are_refused_by_functions_too(read):
         read(MASKED.astype(float))
 
 
+def as_objects(images):
+    objects = np.empty(len(images), dtype=object)
+    objects[:] = list(images)
+    return objects
+
+
+@pytest.mark.parametrize("images", [np.asarray(MASKED), MASKED], ids=["plain", "masked"])
+@pytest.mark.parametrize(
+    "form",
+    [as_objects, lambda X: pd.Series(list(X)), lambda X: pd.DataFrame({"image": list(X)})],
+    ids=["array", "series", "frame"],
+)
+@pytest.mark.parametrize("estimator", [*TRANSFORMERS, AAEClassifier()], ids=lambda one: str(one))
+def test_images_that_are_python_objects_are_named(estimator, form, images):
+    match = r"('image'|X) holds arrays as Python objects: image_column\(list\(\.\.\.\)\)"
+    with pytest.raises(ValueError, match=match):
+        clone(estimator).fit(form(images), [0, 1, 0, 1, 0])
+    with pytest.raises(ValueError, match=match):
+        to_images(form(images))
+
+
 def test_a_masked_array_that_hides_nothing_is_an_array():
     images = images_of((2, 5, 4)).astype(np.float32)
     given = np.ma.masked_array(images)

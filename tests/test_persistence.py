@@ -517,6 +517,12 @@ def test_other_files_are_refused(content, tmp_path):
             read(tmp_path / "model.skops")
 
 
+def test_a_table_in_the_place_of_a_model_is_named(tmp_path):
+    make_cells()[["size"]].to_parquet(tmp_path / "model.skops")
+    with pytest.raises(ModelFileError, match="is no model file .*: it is a Parquet file"):
+        load(tmp_path / "model.skops")
+
+
 def test_every_flipped_bit_is_noticed(small_file):
     data = small_file.read_bytes()
     rng = np.random.default_rng(0)

@@ -2,9 +2,11 @@
 
 import base64
 import json
+import os
 import shutil
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -447,6 +449,22 @@ def test_without_skops_the_model_is_a_pickle_and_no_model_of_before_is_left(
     with pytest.warns(UserWarning, match=r"written as a pickle: .*sklearn-cellfate\[safe\]"):
         write_run(made.comparison, made.cells, folder)
     assert {path.name for path in folder.glob("model.*")} == {"model.joblib"}
+
+
+def test_a_run_killed_while_files_move_in_leaves_no_model_of_before(made, folder, monkeypatch):
+    model = LogisticRegression().fit(made.cells[[FEATURE]], made.cells[TARGET])
+    (folder / "model.skops").write_text("of yesterday")
+    move = os.replace
+
+    def move_until_killed(source, target):
+        if Path(target).name == "model.joblib":
+            raise KeyboardInterrupt
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", move_until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_comparison(made.comparison, made.cells, model, folder, pickle=True)
+    assert not list(folder.glob("model.*"))
 
 
 class Doubler(FunctionTransformer):

@@ -5,8 +5,11 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
+from sklearn_cellfate._file_kinds import START, kind_of
+
 IN_RUN_FOLDERS = ("model.skops", "model.joblib")  # as evaluate names them; one is there
 ARCHIVE = b"PK\x03\x04"  # how a file of persistence.save begins, whatever its name
+PICKLE = b"\x80"  # of text, as the first pickles were, no library makes one today
 
 
 def names_of_rows(table):
@@ -33,11 +36,14 @@ def load_model(path):
     """Open a fitted model that `evaluate` or ``persistence.save`` wrote, by file or run folder."""
     path = _file_of(path)
     with open(path, "rb") as file:
-        is_archive = file.read(len(ARCHIVE)) == ARCHIVE
-    if is_archive:  # of joblib's own formats none begins so
+        start = file.read(START)
+    if start.startswith(ARCHIVE):  # of joblib's own formats none begins so
         from sklearn_cellfate import persistence  # imports scikit-learn, too slow for --help
 
         return persistence.load(path)
+    kind, _ = kind_of(start)
+    if kind is not None and not start.startswith(PICKLE):  # opening it could still run code
+        raise ValueError(f"{path!r} is not a readable model: it is {kind}.")
     try:
         return joblib.load(path)
     except Exception as error:  # whatever a damaged pickle happens to raise

@@ -9,6 +9,8 @@ import io
 from pathlib import Path
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
+from sklearn_cellfate._file_kinds import START, kind_of
+
 __all__ = ["ModelFileError", "open_sealed", "seal"]
 
 MARK = b"sklearn-cellfate model 1 sha256 "  # begins the comment that ends the archive
@@ -82,7 +84,9 @@ def _describe(data):
         )
     if data.startswith(b"PK"):
         return "is cut short, or was not written by sklearn_cellfate.persistence.save."
-    return "is no model file of sklearn_cellfate.persistence.save."
+    kind, _ = kind_of(data[:START])
+    found = f": it is {kind}" if kind else ""
+    return f"is no model file of sklearn_cellfate.persistence.save{found}."
 
 
 def _check_members(archive, n_bytes, path):

@@ -72,7 +72,7 @@ def write_comparison(comparison, table, model, folder, *, run=None, name=None, p
         ``safe``), or if the model holds types that a safe file may not name.
     """
     run = describe_run(comparison, table) if run is None else run
-    with folder_written_whole(folder) as draft:
+    with folder_written_whole(folder, NOT_OF_EVERY_RUN) as draft:
         (draft / "report.txt").write_text(format_comparison(comparison) + "\n", encoding="utf-8")
         (draft / "run.json").write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
         _write_tables(comparison, draft)
@@ -80,8 +80,6 @@ def write_comparison(comparison, table, model, folder, *, run=None, name=None, p
         _write_latents(comparison, table, draft)
         _write_model(comparison, table, model, draft, name, pickle)
         names = sorted(path.name for path in draft.iterdir())
-    for gone in set(NOT_OF_EVERY_RUN).difference(names):
-        Path(folder, gone).unlink(missing_ok=True)
     return [Path(folder) / file for file in names]
 
 
