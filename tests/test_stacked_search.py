@@ -5,7 +5,10 @@ import copy
 import pickle
 import platform
 import re
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,8 +16,10 @@ import pytest
 import torch
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_imbalanced_pipeline
+from joblib import parallel_config
 from sklearn import config_context
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.naive_bayes import GaussianNB
@@ -307,6 +312,42 @@ def test_an_autoencoder_without_classes():
     stacked = StackedGridSearchCV(aae, grid, cv=2).fit(images).cv_results_
     alone = GridSearchCV(aae, grid, cv=2).fit(images).cv_results_
     np.testing.assert_allclose(stacked["mean_test_score"], alone["mean_test_score"], atol=1e-4)
+
+
+def assert_jobs_within_fits_score_as_usual():
+    table, _ = table_of_cells()
+    one, two = (AAEClassifier(random_state=seed, **SHORT) for seed in range(2))
+    vote = VotingClassifier([("one", one), ("two", two)], voting="soft", n_jobs=2)
+    columns = ColumnTransformer(
+        [
+            ("one", one, ["nucleus"]),
+            ("two", two, ["nucleus"]),
+            ("area", StandardScaler(), ["area"]),
+        ],
+        n_jobs=2,
+    )
+    for model, names in (
+        (vote, ["nucleus"]),
+        (make_pipeline(columns, LogisticRegression()), ["nucleus", "area"]),
+    ):
+        arguments, options = (model, table[names], table["fate"]), {"scoring": "neg_log_loss"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # none was trained alone
+            stacked = stacked_cross_validate(*arguments, cv=2, **options)
+        with parallel_config("sequential"):
+            alone = cross_validate(*arguments, cv=2, **options)
+        assert stacked.keys() == alone.keys()
+        np.testing.assert_allclose(stacked["test_score"], alone["test_score"], atol=1e-3)
+
+
+def test_models_with_jobs_of_their_own():
+    """A process of its own, which is ended if its fits wait for one another."""
+    program = (
+        f"import {__name__} as here; here.{assert_jobs_within_fits_score_as_usual.__name__}()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent, check=True, timeout=120
+    )
 
 
 @pytest.mark.slow

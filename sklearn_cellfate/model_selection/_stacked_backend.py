@@ -5,7 +5,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
-from joblib.parallel import ParallelBackendBase
+from joblib.parallel import ParallelBackendBase, SequentialBackend
 
 from sklearn_cellfate.model_selection._stacked_tasks import run_together
 
@@ -73,6 +73,13 @@ class _StackingBackend(ParallelBackendBase):
     def effective_n_jobs(self, n_jobs):
         """All tasks at once; parallel calls after the first run as without this backend."""
         return 1 if self._spent else MOST_TASKS
+
+    def get_nested_backend(self):
+        """Run what a fit would run in threads one by one, so that its networks stack, too.
+
+        Threads would wait for ever for their turn to draw, which the fit has that waits for them.
+        """
+        return SequentialBackend(nesting_level=self.nesting_level + 1), 1
 
     def submit(self, func, callback=None):
         """Take on a task, a batch of one fit."""
