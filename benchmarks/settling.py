@@ -51,7 +51,7 @@ def judge(train, test, label, seed):
     model.net_._batches = EpochBatches(scaled, visits, BATCH, visits, shuffle=True)
     rows = []
     for n_batches in BATCHES:
-        _efficientnet_net.SETTLING_BATCHES = n_batches
+        _efficientnet_net.SETTLING_BATCHES, _efficientnet_net.SETTLING_ROWS = n_batches, 0
         for time in range(TIMES):
             torch.manual_seed(time)
             model.net_._settle_batch_norm()

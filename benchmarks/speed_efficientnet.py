@@ -2,7 +2,7 @@
 
 Both do the same work on the same device: shuffled mini-batches of images that already lie there,
 turned and mirrored at random, cross-entropy with label smoothing, clipped gradients, fused AdamW;
-on CUDA also bfloat16 and channels last. Epochs of both alternate, so that a busy machine slows
+channels last, on CUDA also bfloat16. Epochs of both alternate, so that a busy machine slows
 both:
 
     python benchmarks/speed_efficientnet.py
@@ -37,9 +37,8 @@ class HandWrittenLoop:
         """Standardise pixels and build the network."""
         self.device = device
         self.on_cuda = device.type == "cuda"
-        self.layout = torch.channels_last if self.on_cuda else torch.contiguous_format
         self.network = EfficientNetV2(images.shape[1:], 2, variant).to(
-            device, memory_format=self.layout
+            device, memory_format=torch.channels_last
         )
         self.optimizer = torch.optim.AdamW(self.network.parameters(), 1e-3, fused=True)
         mean, std = (find((0, 2, 3), keepdims=True) for find in (images.mean, images.std))
@@ -88,7 +87,7 @@ class HandWrittenLoop:
         return torch.tensor_split(order, len(order) // self.batch_size)
 
     def _augmented(self, rows):
-        return random_symmetries(self.images[rows]).contiguous(memory_format=self.layout)
+        return random_symmetries(self.images[rows]).contiguous(memory_format=torch.channels_last)
 
     def _wait(self):
         if self.on_cuda:

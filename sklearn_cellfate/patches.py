@@ -80,7 +80,8 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
     max_patches : int, default=None
         Patches to train on, at most; as many of each image as possible, drawn at random. Which
         they are does not depend on the order of the images. By default as many as half a gigabyte
-        holds, in float32, and a warning says so where there are more. A network holds them twice
+        holds, in float32, but one of each image at least, and a warning says so where there are
+        more. A network holds them twice
         while it trains, and three times behind a
         :class:`~sklearn_cellfate.preprocessing.PatchNormalizer`, unless that has ``copy=False``.
     image_shape : tuple of (int, int, int), default=None
@@ -217,9 +218,9 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         self.n_patches_, self.n_patches_found_ = len(rows), int(counts.sum())
         if self.max_patches is None and self.n_patches_ < self.n_patches_found_:
             warnings.warn(
-                f"{self.n_patches_} of {self.n_patches_found_} patches are trained on, as many as "
-                "half a gigabyte holds, drawn evenly from the images; set max_patches to choose "
-                "how many.",
+                f"{self.n_patches_} of {self.n_patches_found_} patches are trained on, "
+                f"{self.n_patches_ * self._bytes_of_patch() / 2**20:.0f} MB, drawn evenly from the "
+                "images; set max_patches to choose how many.",
                 stacklevel=4,
             )
         passed = {"groups": groups[rows]}
@@ -436,12 +437,14 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         counts = (spread > self.blank_std_).any(axis=2)
         return counts | ~counts.any(axis=1, keepdims=True)
 
+    def _bytes_of_patch(self):
+        return 4 * self.image_shape_[0] * np.prod(self.patch_shape_)
+
     def _draw(self, images, counts):
         """Choose the patches to train on: their images and their places in the grid."""
         limit = self.max_patches
         if limit is None:
-            n_bytes = 4 * self.image_shape_[0] * np.prod(self.patch_shape_)
-            limit = max(int(TRAINING_BYTES // n_bytes), len(counts))
+            limit = max(int(TRAINING_BYTES // self._bytes_of_patch()), len(counts))
         rows, patches = np.nonzero(counts)
         if len(rows) <= limit:
             return rows, patches

@@ -43,12 +43,14 @@ def test_tiny_separates_what_the_mean_pixel_cannot():
     assert model.score(images[80:], labels[80:]) > 0.9
 
 
-def test_few_batches_settle_batch_norm(monkeypatch):
-    monkeypatch.setattr(_efficientnet_net, "SETTLING_BATCHES", 3)
+@pytest.mark.parametrize(("n_batches", "n_rows", "expected"), [(3, 0, 3), (2, 80, 5)])
+def test_few_batches_settle_batch_norm(n_batches, n_rows, expected, monkeypatch):
+    monkeypatch.setattr(_efficientnet_net, "SETTLING_BATCHES", n_batches)
+    monkeypatch.setattr(_efficientnet_net, "SETTLING_ROWS", n_rows)
     images, labels = make_blobs_of_light(240)
     model = EfficientNetClassifier(batch_size=16, **ENOUGH).fit(images[:160], labels[:160])
     norms = [m for m in model.net_.module_.modules() if hasattr(m, "num_batches_tracked")]
-    assert {int(norm.num_batches_tracked) for norm in norms} == {3}
+    assert {int(norm.num_batches_tracked) for norm in norms} == {expected}
     assert model.score(images[160:], labels[160:]) > 0.9
 
 
@@ -530,6 +532,12 @@ print(min(count_faults() for _ in range(4)))
     # Without the fit there may be some 12,000, or none where the heap happens to end otherwise.
     plain = {name: value for name, value in os.environ.items() if "MALLOC" not in name}
     assert int(subprocess.check_output([sys.executable, "-c", code], env=plain)) < 100
+
+
+def test_no_missing_class_is_announced(spots):
+    model = EfficientNetClassifier(**QUICK)
+    with pytest.raises(ValueError, match="classes has a missing value at position 2"):
+        model.partial_fit(*spots, classes=["a", "b", None])
 
 
 def test_same_seed_same_bits_and_global_generators_untouched(spots):

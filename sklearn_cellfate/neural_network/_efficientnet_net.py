@@ -1,6 +1,7 @@
 """The skorch net that an EfficientNet classifier holds."""
 
 import itertools
+import math
 
 import torch
 from torch import nn
@@ -11,9 +12,10 @@ from sklearn_cellfate.torch_modules import random_symmetries
 
 __all__ = ["EfficientNetNet"]
 
-# Mini-batches that settle the running means of batch norm after training, and before each epoch's
-# held-out rows are judged. More change nothing that rows can show (benchmarks/settling.py).
-SETTLING_BATCHES = 50
+# Mini-batches, and rows in them, that settle the running means of batch norm after training, and
+# before each epoch's held-out rows are judged: as many as it takes to have both. More change
+# nothing that rows can show (benchmarks/settling.py).
+SETTLING_BATCHES, SETTLING_ROWS = 50, 1600
 
 
 class EfficientNetNet(BaseNet):
@@ -75,10 +77,9 @@ class EfficientNetNet(BaseNet):
         super().__init__(module, criterion, **kwargs)
 
     def initialize_module(self):
-        """Build the network; channels last is the layout that tensor cores want."""
+        """Build the network; channels last is the layout that convolutions are fastest in."""
         super().initialize_module()
-        if self._on_cuda:
-            self.module_.to(memory_format=torch.channels_last)
+        self.module_.to(memory_format=torch.channels_last)
         return self
 
     def initialize_optimizer(self, *args, **kwargs):
@@ -162,7 +163,7 @@ class EfficientNetNet(BaseNet):
             images = random_symmetries(images)
         if self.brightness or self.contrast:
             images = random_light(images, self.brightness, self.contrast)
-        return images.contiguous(memory_format=torch.channels_last) if self._on_cuda else images
+        return images.contiguous(memory_format=torch.channels_last)
 
     def _set_training(self, training):
         super()._set_training(training)
@@ -186,7 +187,8 @@ class EfficientNetNet(BaseNet):
         for norm in norms:
             norm.train().reset_running_stats()
             norm.momentum = None  # the plain average over all batches
-        for images, _ in itertools.islice(self._batches, SETTLING_BATCHES):
+        n_batches = max(SETTLING_BATCHES, math.ceil(SETTLING_ROWS / self.batch_size))
+        for images, _ in itertools.islice(self._batches, n_batches):
             self.module_(self._augmented(images))
         for norm, momentum in zip(norms, momenta):
             norm.momentum = momentum

@@ -64,12 +64,16 @@ class BaseImageClassifier(ClassifierMixin, BaseImageEstimator):
     def partial_fit(self, X, y, classes=None, sample_weight=None, groups=None):
         """Train one epoch more on some rows, at the constant learning rate `lr`.
 
+        A pickled estimator goes on with new moments of the optimiser, unless `warm_start` keeps
+        them.
+
         Parameters
         ----------
         {fit}
         y : array-like of shape (n,)
-            Classes; not all need come up in every call. ``class_weight="balanced"`` balances those
-            that do.
+            Classes; not all need come up in every call, but for a head, such as that of
+            ``AAEClassifier``, all in the first. ``class_weight="balanced"`` balances those that
+            do.
         classes : array-like, default=None
             All classes there will be; by default those in the `y` of the first call. Not looked
             at in later calls.

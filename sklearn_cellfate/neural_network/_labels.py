@@ -46,6 +46,9 @@ def encode_labels(y, estimator_name, classes=None):
     found, codes = np.unique(y, return_inverse=True)
     if classes is None:
         return found, codes
+    classes, missing = label_array(classes, warn=False)
+    if len(missing):
+        raise ValueError(f"classes has a missing value at position {missing[0]}.")
     classes = np.unique(classes)
     unknown = np.setdiff1d(found, classes)
     if len(unknown):

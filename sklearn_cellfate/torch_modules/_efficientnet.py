@@ -134,7 +134,7 @@ def adapt_weights(weights, network):
     own = network.state_dict()
     adapted = {name: tensor for name, tensor in weights.items() if name in own}
     bias = adapted.get("classifier.1.bias")
-    if bias is None or bias.shape != own["classifier.1.bias"].shape:
+    if getattr(bias, "shape", None) != own["classifier.1.bias"].shape:
         adapted |= {name: own[name] for name in ("classifier.1.weight", "classifier.1.bias")}
     missing = [name for name in own if name not in adapted and "num_batches" not in name]
     if missing:
