@@ -217,10 +217,10 @@ class PatchClassifier(VersionedMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         rows, patches = self._draw(images, counts)
         self.n_patches_, self.n_patches_found_ = len(rows), int(counts.sum())
         if self.max_patches is None and self.n_patches_ < self.n_patches_found_:
+            size = self.n_patches_ * self._bytes_of_patch() / 2**20
             warnings.warn(
-                f"{self.n_patches_} of {self.n_patches_found_} patches are trained on, "
-                f"{self.n_patches_ * self._bytes_of_patch() / 2**20:.0f} MB, drawn evenly from the "
-                "images; set max_patches to choose how many.",
+                f"{self.n_patches_} of {self.n_patches_found_} patches are trained on, {size:.0f} "
+                "MB, drawn evenly from the images; set max_patches to choose how many.",
                 stacklevel=4,
             )
         passed = {"groups": groups[rows]}
