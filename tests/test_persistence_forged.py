@@ -135,6 +135,22 @@ def test_a_function_in_the_place_of_a_method_of_a_network(name, tmp_path):
     refuse(path, f"has something else as {name}")
 
 
+@pytest.mark.parametrize("setting", ["criterion", "optimizer", "iterator_train", "prior"])
+def test_a_function_among_the_settings_of_a_network(setting, tmp_path):
+    path = tmp_path / "model.skops"
+    save(tiny_aae().fit(RNG.random((8, 1, 8, 8)), [0, 1] * 4), path)
+
+    def set_to_a_function(found):
+        settings = found[0]["content"]["content"]["_net_config"]
+        if setting in settings["content"]:
+            settings["content"][setting] = a_function()
+        else:
+            add(settings, setting, a_function())
+
+    forge(path, set_to_a_function)
+    refuse(path, "a network would be built of a record")
+
+
 def test_a_function_in_the_place_of_a_method_of_a_dict(tmp_path):
     path = tmp_path / "model.skops"
     save(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y), path)
@@ -149,6 +165,25 @@ def test_a_function_in_the_place_of_a_method_of_a_dict(tmp_path):
 
     forge(path, give_a_state_that_is_an_object)
     refuse(path, "ObjectNode made of a ObjectNode")
+
+
+def test_attributes_as_a_list_of_pairs(tmp_path):
+    path = tmp_path / "model.skops"
+    save(tiny_aae().fit(RNG.random((8, 1, 8, 8)), [0, 1] * 4), path)
+
+    def pair_up(found):
+        attributes = found[0]["content"]
+        kind = {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode"}
+        text = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode"}
+        attributes["content"]["_make_net"] = a_function()
+        pairs = [
+            kind | {"content": [text | {"content": json.dumps(name)}, part]}
+            for name, part in attributes["content"].items()
+        ]
+        found[0]["content"] = kind | {"content": pairs}
+
+    forge(path, pair_up)
+    refuse(path, "ObjectNode made of a ListNode")
 
 
 def test_an_older_format_is_refused(tmp_path):

@@ -41,13 +41,12 @@ PARTS = {
 }
 # Of which kinds these parts must be: what builds an object calls methods of its parts by name, and
 # an object could bring a function of the file under such a name.
-PLAIN = ("DictNode", "JsonNode", "ListNode", "TupleNode")
 KINDS_OF_PARTS = {
     "ConstructorFromReduceNode": ("TupleNode",),
     "DTypeNode": ("NdArrayNode",),
-    "LossNode": PLAIN,
+    "LossNode": ("DictNode", "JsonNode", "TupleNode"),
     "MaskedArrayNode": ("NdArrayNode",),
-    "ObjectNode": PLAIN,
+    "ObjectNode": ("DictNode", "JsonNode"),
     "RandomGeneratorNode": ("DictNode", "JsonNode"),
     "RandomStateNode": ("DictNode",),
 }

@@ -1,7 +1,8 @@
 """Refuse attributes that would be called in place of a method while a model is built.
 
 What builds an estimator calls methods by name, its own and those of dicts, lists and arrays that
-it expects. An attribute of the same name would be found first.
+it expects. An attribute of the same name would be found first. A network is built of a dict of
+settings, too, some of which skorch would call.
 """
 
 import json
@@ -15,10 +16,12 @@ from sklearn_cellfate.persistence._seal import ModelFileError
 __all__ = ["refuse_hidden_methods"]
 
 EXPECTED = (dict, list, np.ndarray)
+SETTINGS = "_net_config"  # what a network is built of
+BUILDS_NETWORKS = ("torch.optim.adam", "Adam")
 
 
 def refuse_hidden_methods(archive):
-    """Refuse a file in which an attribute hides a method.
+    """Refuse a file in which an attribute hides a method, or a setting is called.
 
     Parameters
     ----------
@@ -39,7 +42,20 @@ def refuse_hidden_methods(archive):
                 f"its {entry['__class__']} has something else as {hidden[0]}, which is a method "
                 "or computed."
             )
+        if entry["__loader__"] == "DictNode" and SETTINGS in entry["content"]:
+            _check_settings(entry["content"][SETTINGS])
         waiting.extend(PARTS[entry["__loader__"]](entry))
+
+
+def _check_settings(entry):
+    if (
+        entry["__loader__"] in ("FunctionNode", "ObjectNode", "TypeNode")
+        and (entry["__module__"], entry["__class__"]) != BUILDS_NETWORKS
+    ):
+        raise ModelFileError(f"a network would be built of a {entry['__class__']}, which is none.")
+    for part in PARTS[entry["__loader__"]](entry):
+        if entry["__loader__"] != "DictNode" or part is not entry["key_types"]:
+            _check_settings(part)
 
 
 def _hidden_methods(entry):
