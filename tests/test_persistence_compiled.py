@@ -10,7 +10,12 @@ from imblearn.combine import SMOTEENN
 from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE
 from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
 from imblearn.under_sampling import EditedNearestNeighbours, NearMiss
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from scipy.sparse import csr_matrix
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.neighbors import (
@@ -92,6 +97,7 @@ def test_a_kernel_of_ones_own(tmp_path):
         KNeighborsClassifier(metric_params={"w": np.arange(1, 5)}),
         KNeighborsClassifier(algorithm="ball_tree", metric="canberra"),
         HistGradientBoostingClassifier(max_iter=2, categorical_features=[3]),
+        GradientBoostingClassifier(n_estimators=2, init=LogisticRegression()),
     ],
     ids=str,
 )
@@ -100,6 +106,12 @@ def test_what_only_a_pickle_can_store_is_said_so(model, tmp_path):
     with pytest.raises(TypeError, match="cannot be saved|only a pickle can store"):
         save(model.fit(rows, FATE), tmp_path / "model.skops")
     assert not (tmp_path / "model.skops").exists()
+
+
+@pytest.mark.parametrize("model", [SVC(), KNeighborsClassifier()], ids=str)
+def test_models_fitted_on_sparse_rows_are_refused(model, tmp_path):
+    with pytest.raises(TypeError, match="cannot be saved: it has a scipy.sparse"):
+        save(model.fit(csr_matrix(X), FATE), tmp_path / "model.skops")
 
 
 def test_kernel_density_with_weights_is_no_plain_tree(tmp_path):
