@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_cellfate import image_column
 from sklearn_cellfate.feature_extraction import PixelFeatures
 from sklearn_cellfate.io import extract_cells
+from sklearn_cellfate.model_selection import stacked_cross_validate
 from sklearn_cellfate.neural_network import AAEClassifier
 from sklearn_cellfate.patches import PatchClassifier
 from sklearn_cellfate.utils import register_dask
@@ -108,6 +109,22 @@ def test_cross_validation(client):
         found = cross_validate(pipeline(), table, fate, **options)
     for one, other in zip(found["estimator"], expected["estimator"]):
         np.testing.assert_allclose(one.predict_proba(table), other.predict_proba(table), rtol=1e-9)
+
+
+def process_id(estimator, X, y):
+    """Of the process that scores, as if it were a score."""
+    return os.getpid()
+
+
+def test_a_stacked_search_trains_on_the_cluster(client):
+    table, fate = cell_table()
+    scoring = {"loss": "neg_log_loss", "process": process_id}
+    options = {"groups": table["donor"], "cv": LeaveOneGroupOut(), "scoring": scoring}
+    expected = cross_validate(pipeline(), table, fate, **options)
+    with parallel_config("dask"):
+        found = stacked_cross_validate(pipeline(), table, fate, **options)
+    assert set(found["test_process"]) <= set(client.run(os.getpid).values())
+    np.testing.assert_allclose(found["test_loss"], expected["test_loss"], atol=0.01)
 
 
 def test_an_extraction_that_loses_a_worker(client):

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import os
 import pickle
 import platform
 import re
@@ -18,6 +19,7 @@ from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_imbalanced_pipeline
 from joblib import parallel_config
 from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -348,6 +350,45 @@ def test_models_with_jobs_of_their_own():
     subprocess.run(
         [sys.executable, "-c", program], cwd=Path(__file__).parent, check=True, timeout=120
     )
+
+
+def test_under_a_backend_of_threads_one_program_takes_all_fits(capfd):
+    images, fate = cells()
+    aae = AAEClassifier(random_state=0, **SHORT)
+    options = {"cv": 3, "scoring": "neg_log_loss"}
+    with parallel_config("threading", n_jobs=3):
+        stacked = stacked_cross_validate(aae, images, fate, verbose=1, **options)
+    assert "3 fits at once: 100%" in capfd.readouterr().err
+    alone = cross_validate(aae, images, fate, **options)
+    np.testing.assert_allclose(stacked["test_score"], alone["test_score"], atol=1e-3)
+
+
+def process_id(estimator, X, y):
+    """Of the process that scores, as if it were a score."""
+    return os.getpid()
+
+
+class Keeper(TransformerMixin, BaseEstimator):
+    """A step that holds a network and fits none."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("device", "n_processes"), [("cpu", 2), ("auto", 1)])
+def test_fits_keep_to_one_process_if_a_network_is_on_the_gpu(device, n_processes, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    keeper = Keeper(AAEClassifier(device=device))
+    model = make_pipeline(keeper, AAEClassifier(device="cpu", random_state=0, **SHORT))
+    scored = stacked_cross_validate(model, *cells(), cv=2, n_jobs=2, scoring=process_id)
+    assert len(set(scored["test_score"])) == n_processes
 
 
 @pytest.mark.slow

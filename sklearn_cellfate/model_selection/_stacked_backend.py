@@ -5,7 +5,13 @@ from collections import Counter
 from contextlib import contextmanager
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
-from joblib.parallel import ParallelBackendBase, SequentialBackend
+from joblib.parallel import (
+    LokyBackend,
+    MultiprocessingBackend,
+    ParallelBackendBase,
+    SequentialBackend,
+    get_active_backend,
+)
 
 from sklearn_cellfate.model_selection._stacked_tasks import run_together
 
@@ -16,22 +22,25 @@ MOST_TASKS = 100_000
 
 
 @contextmanager
-def stacked_fits(*, max_stack, n_jobs=None, verbose=False):
+def stacked_fits(estimator, *, max_stack, n_jobs=None, verbose=False):
     """Train the autoencoders of the next parallel call of scikit-learn together.
 
     Parameters
     ----------
+    estimator : estimator
+        What is fitted; the ``device`` of its networks says whether processes of this machine
+        would share a GPU.
     max_stack : int
         Networks in one program, at most.
     n_jobs : int, default=None
-        Processes, each with its share of the fits; one where there is a GPU.
+        Processes of joblib's active backend, each with its share of the fits; one where they
+        would share a GPU, and under a backend of threads.
     verbose : bool, default=False
         Show a progress bar over the epochs of each program.
     """
-    from sklearn_cellfate.neural_network._device import resolve_device  # imports torch
-
-    on_cpu = resolve_device("auto").type == "cpu"
-    backend = _StackingBackend(effective_n_jobs(n_jobs) if on_cpu else 1, max_stack, verbose)
+    outer, _ = get_active_backend()
+    n_jobs = effective_n_jobs(n_jobs)
+    backend = _StackingBackend(estimator, outer, n_jobs, max_stack, verbose)
     with parallel_config(backend=backend):
         yield
     _warn_of_fits_alone(backend.reasons)
@@ -47,6 +56,23 @@ def _warn_of_fits_alone(reasons):
         )
 
 
+def _count_processes(outer, n_jobs, estimator):
+    if getattr(outer, "uses_threads", False):
+        return 1  # of two fits in threads one draws, the other waits for its turn
+    here = isinstance(outer, (LokyBackend, MultiprocessingBackend))
+    return 1 if here and _trains_on_gpu(estimator) else n_jobs
+
+
+def _trains_on_gpu(estimator):
+    # These import torch.
+    from sklearn_cellfate.neural_network._base import BaseImageEstimator
+    from sklearn_cellfate.neural_network._device import resolve_device
+
+    parts = [estimator, *estimator.get_params().values()]
+    networks = [part for part in parts if isinstance(part, BaseImageEstimator)]
+    return any(resolve_device(network.device).type != "cpu" for network in networks)
+
+
 class _StackingBackend(ParallelBackendBase):
     """Gather tasks of joblib, then run all of them, divided over processes.
 
@@ -55,7 +81,10 @@ class _StackingBackend(ParallelBackendBase):
 
     Parameters
     ----------
-    n_processes, max_stack : int
+    estimator : estimator
+    outer : joblib.parallel.ParallelBackendBase
+        Runs the processes.
+    n_jobs, max_stack : int
     verbose : bool
 
     Attributes
@@ -64,10 +93,11 @@ class _StackingBackend(ParallelBackendBase):
         Why fits were trained alone, see `run_together`.
     """
 
-    def __init__(self, n_processes, max_stack, verbose):
+    def __init__(self, estimator, outer, n_jobs, max_stack, verbose):
         super().__init__()
         self.reasons = []
-        self._n_processes, self._max_stack, self._verbose = n_processes, max_stack, verbose
+        self._estimator, self._outer, self._n_jobs = estimator, outer, n_jobs
+        self._max_stack, self._verbose = max_stack, verbose
         self._waiting, self._results, self._spent = [], {}, False
 
     def effective_n_jobs(self, n_jobs):
@@ -92,9 +122,10 @@ class _StackingBackend(ParallelBackendBase):
         if future in self._waiting:
             futures, self._waiting = self._waiting, []
             # Dealt out in turn: fits of one setting, of about one length, come together.
-            n_shares = min(self._n_processes, len(futures))
+            n_processes = _count_processes(self._outer, self._n_jobs, self._estimator)
+            n_shares = min(n_processes, len(futures))
             shares = [futures[first::n_shares] for first in range(n_shares)]
-            found = Parallel(n_jobs=n_shares, backend="loky")(
+            found = Parallel(n_jobs=n_shares, backend=self._outer)(
                 delayed(run_together)(
                     [one.task for one in share], max_stack=self._max_stack, verbose=self._verbose
                 )

@@ -45,8 +45,11 @@ class StackedGridSearchCV(GridSearchCV):
     scoring : str, callable, list, tuple or dict, default=None
         Score or scores of the held-out rows; by default the estimator's own.
     n_jobs : int, default=None
-        Processes, each with its share of the fits, whose networks make programs of their own. On
-        a machine with a GPU there is one, whose program takes all of them.
+        Processes, each with its share of the fits, whose networks make programs of their own.
+        Those of a GPU of this machine are trained in one, whatever `n_jobs`. Under
+        ``joblib.parallel_config("dask")`` the shares go to the cluster, as many as it has threads
+        (fits in one worker process take turns, so give each a single thread); under a backend of
+        threads all fits train in one program.
     refit : bool, str or callable, default=True
         Fit the best candidate on all rows; with several scores the name of the one to choose by.
     cv : int, splitter or iterable, default=None
@@ -147,7 +150,10 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         -------
         self : object
         """
-        with stacked_fits(max_stack=self.max_stack, n_jobs=self.n_jobs, verbose=self.verbose > 0):
+        verbose = self.verbose > 0
+        with stacked_fits(
+            self.estimator, max_stack=self.max_stack, n_jobs=self.n_jobs, verbose=verbose
+        ):
             return super().fit(X, y, **params)
 
 
@@ -197,5 +203,5 @@ def stacked_cross_validate(estimator, X, y=None, *, max_stack=32, n_jobs=None, *
     (4,)
     """
     verbose = options.get("verbose", 0)
-    with stacked_fits(max_stack=max_stack, n_jobs=n_jobs, verbose=verbose > 0):
+    with stacked_fits(estimator, max_stack=max_stack, n_jobs=n_jobs, verbose=verbose > 0):
         return cross_validate(estimator, X, y, **options)
