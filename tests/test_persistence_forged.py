@@ -385,7 +385,7 @@ def test_a_random_state_beyond_its_end(tmp_path):
         GradientBoostingClassifier(n_estimators=2, init="zero"),
         IsolationForest(n_estimators=3, max_features=0.5),
     ],
-    ids=lambda model: str(model)[:60],
+    ids=["isotonic", "sigmoid", "support vectors", "own kernel", "boosting", "isolation forest"],
 )
 def test_models_are_the_same_after_a_file(model, tmp_path):
     for y in (Y, np.array(list("abc"))[np.arange(60) % 3]):
