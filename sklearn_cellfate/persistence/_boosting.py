@@ -48,22 +48,10 @@ def _check_nodes(nodes):
         raise ValueError("a boosted tree points to nodes or features that it does not have")
 
 
-def check_boosted_trees(objects):
-    """Refuse boosted trees that would be handed rows narrower than they expect.
-
-    Parameters
-    ----------
-    objects : list
-        All that a model is made of.
-
-    Raises
-    ------
-    ValueError
-        If a tree asks for a feature that the rows do not have, or may not have.
-    """
-    for one in objects:
-        if isinstance(one, BaseHistGradientBoosting) and "_predictors" in vars(one):
-            _check_width(one)
+def check_boosted_trees(one):
+    """Refuse boosted trees that would be handed rows narrower than they expect."""
+    if isinstance(one, BaseHistGradientBoosting) and "_predictors" in vars(one):
+        _check_width(one)
 
 
 def _check_width(estimator):

@@ -32,6 +32,12 @@ from sklearn_cellfate.table import listing, written_whole
 
 __all__ = ["load", "read_card", "save"]
 
+# What is looked at in each object of a model before it is written, and after it was read.
+CHECKS = (
+    *(check_trees, check_boosted_trees, check_support_vectors),
+    *(check_neighbors, check_clusters, check_random_states),
+)
+
 
 def save(
     estimator: BaseEstimator,
@@ -270,13 +276,14 @@ def _refusing(path):
 
 
 def _check_numbers(estimator):
-    """Refuse fitted numbers which compiled code would follow out of their arrays."""
-    objects = objects_in(estimator)
-    for check in (
-        *(check_trees, check_boosted_trees, check_support_vectors),
-        *(check_neighbors, check_clusters, check_random_states),
-    ):
-        check(objects)
+    """Refuse fitted numbers which compiled code would follow out of their arrays.
+
+    Each check looks at one object of a model, and raises ValueError if it is of its kind and holds
+    such numbers.
+    """
+    for one in objects_in(estimator):
+        for check in CHECKS:
+            check(one)
 
 
 def _card_of(archive, path):

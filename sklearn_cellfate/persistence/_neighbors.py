@@ -45,22 +45,10 @@ class StoredNeighborTree(StandIn):
         return super().of(type(tree).__name__, points, int(state[LEAF_SIZE]), metric, float(p))
 
 
-def check_neighbors(objects):
-    """Refuse neighbours of classes that do not exist, or wider than the rows they are compared to.
-
-    Parameters
-    ----------
-    objects : list
-        All that a model is made of.
-
-    Raises
-    ------
-    ValueError
-        If scikit-learn would read or count beyond the end of an array.
-    """
-    for one in objects:
-        if isinstance(one, NeighborsBase) and "_fit_X" in vars(one):
-            _check(one)
+def check_neighbors(one):
+    """Refuse neighbours of classes that do not exist, or wider than the rows beside them."""
+    if isinstance(one, NeighborsBase) and "_fit_X" in vars(one):
+        _check(one)
 
 
 def _check(neighbors):

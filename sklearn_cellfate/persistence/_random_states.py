@@ -8,24 +8,12 @@ __all__ = ["check_random_states"]
 KEPT = {"MT19937": (624, ("state", "pos")), "Philox": (4, ("buffer_pos",))}
 
 
-def check_random_states(objects):
-    """Refuse generators that would take their next number from outside their array.
-
-    Parameters
-    ----------
-    objects : list
-        All that a model is made of.
-
-    Raises
-    ------
-    ValueError
-        If there is such a place.
-    """
-    for one in objects:
-        if isinstance(one, np.random.RandomState):
-            _check(one.get_state(legacy=False))
-        elif isinstance(one, np.random.Generator):
-            _check(one.bit_generator.state)
+def check_random_states(one):
+    """Refuse generators that would take their next number from outside their array."""
+    if isinstance(one, np.random.RandomState):
+        _check(one.get_state(legacy=False))
+    elif isinstance(one, np.random.Generator):
+        _check(one.bit_generator.state)
 
 
 def _check(state):

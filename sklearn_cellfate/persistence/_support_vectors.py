@@ -12,22 +12,10 @@ ARRAYS = (
 )
 
 
-def check_support_vectors(objects):
-    """Refuse machines whose arrays do not fit each other, or the rows that they will get.
-
-    Parameters
-    ----------
-    objects : list
-        All that a model is made of.
-
-    Raises
-    ------
-    ValueError
-        If libsvm would read beyond the end of an array.
-    """
-    for one in objects:
-        if isinstance(one, BaseLibSVM) and "support_" in vars(one):
-            _check(one)
+def check_support_vectors(one):
+    """Refuse machines whose arrays do not fit each other, or the rows that they will get."""
+    if isinstance(one, BaseLibSVM) and "support_" in vars(one):
+        _check(one)
 
 
 def _check(machine):

@@ -68,27 +68,14 @@ def _check_nodes(n_features, n_classes, n_outputs, state):
         raise ValueError("a decision tree points to nodes or features that it does not have")
 
 
-def check_trees(objects):
-    """Refuse trees that would be handed rows narrower than they expect.
-
-    Parameters
-    ----------
-    objects : list
-        All that a model is made of.
-
-    Raises
-    ------
-    ValueError
-        If a tree has more features than the rows that it will get, or an ensemble that hands its
-        rows on without a look at them has something else in the place of a tree.
-    """
-    for one in objects:
-        if isinstance(one, BaseDecisionTree) and "tree_" in vars(one):
-            if type(one.tree_) is not Tree:
-                raise ValueError(f"a decision tree has the nodes of a {type(one.tree_).__name__}")
-            _compare(one.tree_.n_features, one.n_features_in_)
-        if isinstance(one, TRUSTING) and "estimators_" in vars(one):
-            _check_ensemble(one)
+def check_trees(one):
+    """Refuse trees that would be handed rows narrower than they expect."""
+    if isinstance(one, BaseDecisionTree) and "tree_" in vars(one):
+        if type(one.tree_) is not Tree:
+            raise ValueError(f"a decision tree has the nodes of a {type(one.tree_).__name__}")
+        _compare(one.tree_.n_features, one.n_features_in_)
+    if isinstance(one, TRUSTING) and "estimators_" in vars(one):
+        _check_ensemble(one)
 
 
 def _check_ensemble(ensemble):
